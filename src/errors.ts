@@ -1,0 +1,86 @@
+/** Base of every error this service raises on purpose: a stable code, the HTTP status it maps to, a message without patient data. */
+export class CdsError extends Error {
+  readonly code: string;
+  readonly status: number;
+
+  constructor(code: string, status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** Start-up: the environment or a configuration file is wrong. */
+export class ConfigError extends CdsError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('config', 500, message, options);
+  }
+}
+
+/** Start-up: the knowledge folder is wrong. Holds every mistake found, one line each: `file:line path: what and why`. */
+export class KnowledgeError extends CdsError {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super('knowledge', 500, `The knowledge folder has ${mistakes.length} mistake(s):\n${mistakes.join('\n')}`);
+    this.mistakes = mistakes;
+  }
+}
+
+/** 400: the request does not have the shape CDS Hooks demands. `expression` names the element. */
+export class RequestError extends CdsError {
+  readonly expression: string | undefined;
+
+  constructor(message: string, expression?: string) {
+    super('request', 400, message);
+    this.expression = expression;
+  }
+}
+
+/** 401 or 403: answered without a body; the message goes to the log only (conformance W-14). */
+export class AuthError extends CdsError {
+  constructor(status: 401 | 403, message: string) {
+    super('auth', status, message);
+  }
+}
+
+export class NotFoundError extends CdsError {
+  constructor(message: string) {
+    super('not-found', 404, message);
+  }
+}
+
+/** 405, 415: the method or the media type is not one this address takes. */
+export class NotAcceptedError extends CdsError {
+  constructor(status: 405 | 415, message: string) {
+    super('not-accepted', status, message);
+  }
+}
+
+/** 413: bytes, entries or depth over the limit named in the message. */
+export class TooLargeError extends CdsError {
+  constructor(message: string) {
+    super('too-large', 413, message);
+  }
+}
+
+/** 412: required FHIR data cannot be obtained; names the prefetch keys (CDS Hooks 2.0.1, "Providing FHIR Resources to a CDS Service"). */
+export class DataMissingError extends CdsError {
+  readonly keys: readonly string[];
+
+  constructor(keys: readonly string[], message: string) {
+    super('data-missing', 412, message);
+    this.keys = keys;
+  }
+}
+
+/** 503: the service cannot answer now (no room, draining, no audit record); `retryAfter` in seconds. */
+export class UnavailableError extends CdsError {
+  readonly retryAfter: number;
+
+  constructor(code: 'overloaded' | 'draining' | 'audit', message: string, retryAfter = 1, options?: ErrorOptions) {
+    super(code, 503, message, options);
+    this.retryAfter = retryAfter;
+  }
+}
