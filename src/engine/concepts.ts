@@ -55,13 +55,19 @@ export const analysisSchema = z.strictObject({
   unit: z.string().optional(),
   /** Codes whose quantity is another unit than `unit`: code -> UCUM (`units.md` section 1.3). */
   unitOfCode: z.record(z.string(), z.string()).optional(),
-  /** Conversions into `unit`: value * multiply + add. `never: true`: a result in that unit is not judged. */
+  /**
+   * Conversions into `unit`: value * multiply + add. `from` may be `unit` itself, and may be a qualified unit named by
+   * `unitOfCode` (`% (NGSP)`). `min`, `max`: plausible values in `from`, outside them a result has no value.
+   * `never: true`: a result in that unit has no value.
+   */
   convert: z
     .array(
       z.strictObject({
         from: z.string(),
         multiply: z.number().optional(),
         add: z.number().optional(),
+        min: z.number().optional(),
+        max: z.number().optional(),
         never: z.literal(true).optional(),
       }),
     )

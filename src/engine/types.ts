@@ -59,6 +59,8 @@ export interface Reading {
   /** Interval of a comparator result (`>90` has atLeast), in the Danish unit. */
   atLeast?: number;
   atMost?: number;
+  /** True where the end of that interval is excluded: `<4`, not `<=4`. */
+  open?: boolean;
   unit?: string;
   /** Judged by interpretation, reference range or interval; absent: could not be judged. `yes`: abnormal, direction not known. */
   abnormal?: 'low' | 'high' | 'yes' | 'no';
