@@ -1,0 +1,494 @@
+import type * as z from 'zod';
+import type { Analysis, Condition, Drug, Pathway, Procedure, Site } from './concepts.ts';
+import { compileExpression, type Expression } from './expression.ts';
+import type {
+  FactDefinition,
+  RuleDefinition,
+  SelectionFact,
+  SuggestionDefinition,
+  Texts,
+  cautionsSchema,
+  guidelineSchema,
+  ledgerSchema,
+} from './schema.ts';
+import type { Patient, Reading, ReadingKind } from './types.ts';
+
+export type Language = 'da' | 'en';
+export type GuidelineHead = z.infer<typeof guidelineSchema>;
+export type LedgerEntry = z.infer<typeof ledgerSchema>[number];
+
+/** The parsed files of one cds-services folder, each already of the right shape. */
+export interface KnowledgeFiles {
+  guideline: GuidelineHead;
+  facts: Record<string, FactDefinition>;
+  rules: RuleDefinition[];
+  cautions: z.infer<typeof cautionsSchema>;
+  ledger: LedgerEntry[];
+  texts: Record<Language, Texts>;
+  concepts: {
+    analyses: Analysis[];
+    conditions: Condition[];
+    procedures: Procedure[];
+    pathways: Pathway[];
+    drugs: Drug[];
+    sites: Site[];
+  };
+}
+
+export type CompiledFact =
+  | { form: 'selection'; name: string; definition: SelectionFact; concepts: readonly string[]; where?: Expression }
+  | { form: 'derived'; name: string; is: Expression; unknownAs?: boolean }
+  | { form: 'value'; name: string; value: Expression }
+  | { form: 'without'; name: string; panel: string; without: readonly string[] }
+  | { form: 'outcome'; name: string; rules: readonly string[] };
+
+export interface Condition3 {
+  expression: Expression;
+  reason?: string;
+}
+export interface CompiledSuggestion extends Omit<SuggestionDefinition, 'unless'> {
+  unless?: Expression;
+}
+export interface Guarded<T> {
+  if: Expression;
+  then: T;
+}
+export interface CompiledCard {
+  topic: string;
+  pathway?: string;
+  indicator: 'info' | 'warning' | 'critical';
+  indicatorWhen: Guarded<'info' | 'warning' | 'critical'>[];
+  evidence: readonly string[];
+  missing: (string | Guarded<string>)[];
+  registrationCode?: string;
+  suggest: CompiledSuggestion[];
+  withhold: Guarded<string>[];
+  notes: Guarded<string>[];
+  contact: boolean;
+}
+export interface CompiledRule {
+  id: string;
+  title: Record<Language, string>;
+  sections: readonly string[];
+  ledger: readonly string[];
+  when: Condition3[];
+  card?: CompiledCard;
+  ask?: { if: Expression; indicator: 'info' | 'warning' | 'critical'; missing: Guarded<string>[] };
+}
+export interface CompiledCaution {
+  id: string;
+  if: Expression;
+  rules: ReadonlySet<string>;
+}
+export interface CompiledService {
+  id: string;
+  hook: 'patient-view' | 'order-select' | 'order-sign';
+  title: Record<Language, string>;
+  description: Record<Language, string>;
+  rules: readonly string[];
+}
+
+/** A guideline ready to decide: everything parsed, every name checked. */
+export interface CompiledGuideline {
+  head: GuidelineHead;
+  /** `sha256:…` over all files; set by the reader of the folder. */
+  hash: string;
+  services: ReadonlyMap<string, CompiledService>;
+  facts: ReadonlyMap<string, CompiledFact>;
+  rules: ReadonlyMap<string, CompiledRule>;
+  gates: { if: Expression; reason: string; topics: ReadonlySet<string> }[];
+  precedence: { by: ReadonlySet<string>; withholds: ReadonlySet<string> }[];
+  cautions: CompiledCaution[];
+  ledger: readonly LedgerEntry[];
+  texts: Record<Language, Texts>;
+  concepts: KnowledgeFiles['concepts'];
+  /** Everything with a label and codes, by id. */
+  labels: ReadonlyMap<string, { da: string; en: string }>;
+  /** By id of an analysis or condition: the facts that explain it. */
+  explainedBy: ReadonlyMap<string, readonly string[]>;
+  analyses: ReadonlyMap<string, Analysis>;
+  procedures: ReadonlyMap<string, Procedure>;
+  pathways: ReadonlyMap<string, Pathway>;
+  /** Prefetch keys whose template sorts newest first: what a truncated one holds is known back to its oldest entry. */
+  sortedKeys: ReadonlySet<string>;
+}
+
+/** What FHIRPath over a reading may name: the members of {@link Reading} and what facts add. */
+const readingMembers: ReadonlySet<string> = new Set<keyof Reading | 'explained' | 'hasEarlier' | 'earlierAbnormal' | 'group'>([
+  'abnormal',
+  'atLeast',
+  'atMost',
+  'certainty',
+  'class',
+  'code',
+  'concept',
+  'count',
+  'current',
+  'daysAgo',
+  'draft',
+  'earlierAbnormal',
+  'exact',
+  'explained',
+  'flag',
+  'group',
+  'hasEarlier',
+  'kind',
+  'modality',
+  'onsetDaysAgo',
+  'origin',
+  'outsideBy',
+  'positive',
+  'prescription',
+  'reference',
+  'requisition',
+  'role',
+  'selected',
+  'side',
+  'sites',
+  'size',
+  'specialties',
+  'stage',
+  'status',
+  'study',
+  'system',
+  'tender',
+  'unit',
+  'value',
+  'date',
+]);
+
+/** Names every expression can read without a fact. */
+export const patientNames: ReadonlySet<string> = new Set<keyof Patient>(['age', 'sex', 'daysSinceBirthday', 'deceased']);
+
+/** The prefetch keys a kind of reading comes from: while one is not known, "none" is not known. */
+export const keysOfKind: Readonly<Record<ReadingKind, readonly string[]>> = {
+  result: ['observations'],
+  pending: ['observations'],
+  condition: ['conditions'],
+  finding: ['conditions', 'observations', 'reports'],
+  order: ['orders'],
+  done: ['imaging', 'reports', 'procedures'],
+  marker: ['orders'],
+  encounter: ['encounters'],
+  medication: ['medications', 'medicationStatements'],
+};
+
+/**
+ * Compiles and cross-checks the files of a knowledge folder.
+ *
+ * @param mistake Called with the place (`facts.yaml feverItem.where`) and what is wrong there; all mistakes are reported, none throws.
+ */
+export function compileGuideline(
+  files: KnowledgeFiles,
+  hash: string,
+  mistake: (place: string, what: string) => void,
+): CompiledGuideline {
+  const { guideline: head, concepts } = files;
+  const parameterNames = new Set(Object.keys(head.parameters));
+  const factNames = new Set(Object.keys(files.facts));
+  const ledgerIds = new Set(files.ledger.map((entry) => entry.id));
+  const ruleIds = files.rules.map((rule) => rule.id);
+  const knownNames = new Set([...parameterNames, ...factNames, ...patientNames, ...ledgerIds]);
+  const topicIds = Object.keys(head.topics);
+
+  const labels = new Map<string, { da: string; en: string }>();
+  for (const list of Object.values(concepts)) {
+    for (const concept of list) {
+      if (labels.has(concept.id) && !concepts.sites.some((site) => site.id === concept.id)) {
+        mistake(`concepts ${concept.id}`, 'the id is used twice');
+      }
+      if (!labels.has(concept.id)) labels.set(concept.id, { da: concept.da, en: concept.en });
+    }
+  }
+  const pathwayIds = new Set(concepts.pathways.map((pathway) => pathway.id));
+
+  const expression = (place: string, text: string, context: 'reading' | 'facts'): Expression => {
+    const compiled = compileExpression(text, (what) => mistake(place, what));
+    for (const used of compiled.names) {
+      if (!knownNames.has(used)) mistake(place, `%${used} is neither a fact, a parameter, a ledger id nor of the patient`);
+    }
+    for (const member of compiled.members) {
+      if (context === 'facts') mistake(place, `'${member}' without %: expressions over facts read names only`);
+      else if (!readingMembers.has(member)) mistake(place, `'${member}' is not a member of a reading`);
+    }
+    return compiled;
+  };
+  const over = (place: string) => (text: string) => expression(place, text, 'facts');
+  const parameterAt = (place: string, name: string | undefined): void => {
+    if (name !== undefined && !parameterNames.has(name)) mistake(place, `parameter ${name} is not declared in guideline.yaml`);
+  };
+  const factAt = (place: string, name: string): void => {
+    if (!factNames.has(name)) mistake(place, `fact ${name} is not declared in facts.yaml`);
+  };
+  const rulesMatching = (place: string, patterns: readonly string[]): Set<string> => {
+    const found = new Set<string>();
+    for (const pattern of patterns) {
+      const matching = pattern.endsWith('*') ? ruleIds.filter((id) => id.startsWith(pattern.slice(0, -1))) : [pattern];
+      if (matching.length === 0 || (!pattern.endsWith('*') && !ruleIds.includes(pattern))) {
+        mistake(place, `no rule ${pattern}`);
+      }
+      for (const id of matching) found.add(id);
+    }
+    return found;
+  };
+
+  for (const [id, entry] of Object.entries(head.parameters)) {
+    if (factNames.has(id) || patientNames.has(id)) mistake(`guideline.yaml parameters.${id}`, 'a fact has the same name');
+    if (entry.ledger !== undefined && !ledgerIds.has(entry.ledger)) {
+      mistake(`guideline.yaml parameters.${id}`, `ledger ${entry.ledger} does not exist`);
+    }
+  }
+  const analysisIds = new Set(concepts.analyses.map((analysis) => analysis.id));
+  for (const [panel, lines] of Object.entries(head.panels)) {
+    for (const [line, definition] of Object.entries(lines)) {
+      const place = `guideline.yaml panels.${panel}.${line}`;
+      parameterAt(place, definition.atLeast?.count);
+      for (const id of conceptsOfLine(definition)) if (!analysisIds.has(id)) mistake(place, `no analysis ${id}`);
+    }
+  }
+
+  const facts = new Map<string, CompiledFact>();
+  for (const [name, definition] of Object.entries(files.facts)) {
+    const place = `facts.yaml ${name}`;
+    if (patientNames.has(name)) mistake(place, 'the name belongs to the patient');
+    if ('read' in definition) {
+      for (const parameter of [definition.within, definition.atLeast, definition.earlier?.olderThan, definition.earlier?.within]) {
+        parameterAt(place, parameter);
+      }
+      for (const member of [definition.collect, definition.newest, definition.distinct, ...(definition.per ?? [])]) {
+        if (member !== undefined && member !== 'line' && !readingMembers.has(member)) {
+          mistake(place, `'${member}' is not a member of a reading`);
+        }
+      }
+      for (const key of definition.needs ?? []) if (!(key in head.prefetch)) mistake(place, `no prefetch key ${key}`);
+      for (const id of definition.of ?? []) if (!labels.has(id)) mistake(place, `no concept ${id}`);
+      if (definition.panel !== undefined && !(definition.panel in head.panels)) mistake(place, `no panel ${definition.panel}`);
+      if ((definition.panel === undefined) === (definition.of === undefined) && !readsAnyConcept(definition)) {
+        mistake(place, 'needs either `of` or `panel`');
+      }
+      facts.set(name, {
+        form: 'selection',
+        name,
+        definition,
+        concepts:
+          definition.of ??
+          (definition.panel === undefined ? [] : Object.values(head.panels[definition.panel] ?? {}).flatMap(conceptsOfLine)),
+        ...(definition.where !== undefined && { where: expression(`${place}.where`, definition.where, 'reading') }),
+      });
+    } else if ('is' in definition) {
+      facts.set(name, {
+        form: 'derived',
+        name,
+        is: expression(`${place}.is`, definition.is, 'facts'),
+        ...(definition.unknownAs !== undefined && { unknownAs: definition.unknownAs }),
+      });
+    } else if ('value' in definition) {
+      facts.set(name, { form: 'value', name, value: expression(`${place}.value`, definition.value, 'facts') });
+    } else if ('without' in definition) {
+      for (const other of definition.without) factAt(place, other);
+      if (!(definition.panel in head.panels)) mistake(place, `no panel ${definition.panel}`);
+      facts.set(name, { form: 'without', name, panel: definition.panel, without: definition.without });
+    } else {
+      facts.set(name, { form: 'outcome', name, rules: [...rulesMatching(place, definition.met)] });
+    }
+  }
+
+  const explainedBy = new Map<string, readonly string[]>();
+  for (const concept of [...concepts.analyses, ...concepts.conditions]) {
+    if (concept.explainedBy === undefined) continue;
+    for (const fact of concept.explainedBy) factAt(`concepts ${concept.id}.explainedBy`, fact);
+    explainedBy.set(concept.id, concept.explainedBy);
+  }
+
+  const rules = new Map<string, CompiledRule>();
+  for (const rule of files.rules) {
+    const place = `rules ${rule.id}`;
+    if (rules.has(rule.id)) mistake(place, 'the id is used twice');
+    for (const id of rule.ledger ?? []) if (!ledgerIds.has(id)) mistake(place, `ledger ${id} does not exist`);
+    const at = over(place);
+    const guard = <T>(entries: readonly { if: string }[] | undefined, then: (entry: never) => T): Guarded<T>[] =>
+      (entries ?? []).map((entry) => ({ if: at(entry.if), then: then(entry as never) }));
+    const compiled: CompiledRule = {
+      id: rule.id,
+      title: rule.title,
+      sections: rule.sections,
+      ledger: rule.ledger ?? [],
+      when: rule.when.map((condition) =>
+        typeof condition === 'string'
+          ? { expression: at(condition) }
+          : { expression: at(condition.if), ...(condition.reason !== undefined && { reason: condition.reason }) },
+      ),
+    };
+    for (const language of ['da', 'en'] as const) {
+      const texts = files.texts[language];
+      const inTexts = `texts/${language}.yaml`;
+      if ((rule.card || rule.ask) && !texts.rules[rule.id]) mistake(inTexts, `rules.${rule.id} is missing`);
+      if (rule.ask && !texts.rules[rule.id]?.ask) mistake(inTexts, `rules.${rule.id}.ask is missing`);
+      for (const { label } of rule.card?.suggest ?? []) {
+        if (!(label in texts.suggestions)) mistake(inTexts, `suggestions.${label} is missing`);
+      }
+      for (const { text } of rule.card?.notes ?? []) if (!(text in texts.notes)) mistake(inTexts, `notes.${text} is missing`);
+      for (const id of [...(rule.card?.missing ?? []), ...(rule.ask?.missing ?? [])]) {
+        if (typeof id !== 'string' && !labels.has(id.id) && !(id.id in texts.missing)) mistake(inTexts, `missing.${id.id} is missing`);
+      }
+    }
+    if (rule.card) {
+      const { card } = rule;
+      if (!topicIds.includes(card.topic)) mistake(place, `topic ${card.topic} is not declared in guideline.yaml`);
+      for (const id of [card.pathway, ...(card.suggest ?? []).map((s) => s.refer)]) {
+        if (id !== undefined && !pathwayIds.has(id)) mistake(place, `no pathway ${id}`);
+      }
+      for (const fact of card.evidence) factAt(place, fact);
+      for (const entry of card.missing ?? []) if (typeof entry === 'string') factAt(place, entry);
+      for (const { order } of card.suggest ?? []) {
+        if (typeof order === 'string') factAt(place, order);
+        else for (const id of order ?? []) if (!labels.has(id)) mistake(place, `no analysis or procedure ${id}`);
+      }
+      compiled.card = {
+        topic: card.topic,
+        ...(card.pathway !== undefined && { pathway: card.pathway }),
+        indicator: card.indicator ?? head.topics[card.topic]?.indicator ?? 'info',
+        indicatorWhen: guard(card.indicatorWhen, (entry: { indicator: CompiledCard['indicator'] }) => entry.indicator),
+        evidence: card.evidence,
+        missing: (card.missing ?? []).map((entry) =>
+          typeof entry === 'string' ? entry : { if: at(entry.if), then: entry.id },
+        ),
+        ...(card.registrationCode !== undefined && { registrationCode: card.registrationCode }),
+        suggest: (card.suggest ?? []).map(({ unless, ...rest }) => ({
+          ...rest,
+          ...(unless !== undefined && { unless: at(unless) }),
+        })),
+        withhold: guard(card.withhold, (entry: { reason: string }) => entry.reason),
+        notes: guard(card.notes, (entry: { text: string }) => entry.text),
+        contact: card.contact ?? false,
+      };
+    }
+    if (rule.ask) {
+      if (!rule.card) mistake(place, '`ask` needs a `card` to take the topic from');
+      compiled.ask = {
+        if: at(rule.ask.if),
+        indicator: rule.ask.indicator,
+        missing: guard(rule.ask.missing, (entry: { id: string }) => entry.id),
+      };
+    }
+    rules.set(rule.id, compiled);
+  }
+
+  const services = new Map<string, CompiledService>();
+  for (const service of head.services) {
+    const inService = rulesMatching(`guideline.yaml services.${service.id}`, service.rules);
+    services.set(service.id, { ...service, rules: ruleIds.filter((id) => inService.has(id)) });
+  }
+
+  for (const entry of files.ledger) {
+    const place = `ledger.yaml ${entry.id}`;
+    if (!entry.options.some((option) => option.key === entry.default)) mistake(place, `default ${entry.default} is not an option`);
+    for (const option of entry.options) for (const id of Object.keys(option.set ?? {})) parameterAt(place, id);
+  }
+
+  const cautions = Object.entries(files.cautions).map(([id, caution]) => {
+    const place = `cautions.yaml ${id}`;
+    for (const language of ['da', 'en'] as const) {
+      if (!(id in files.texts[language].cautions)) mistake(`texts/${language}.yaml`, `cautions.${id} is missing`);
+    }
+    return { id, if: over(place)(caution.if), rules: rulesMatching(place, caution.rules) };
+  });
+
+  for (const language of ['da', 'en'] as const) {
+    const other = files.texts[language === 'da' ? 'en' : 'da'];
+    for (const topic of topicIds) {
+      if (!(topic in files.texts[language].topics)) mistake(`texts/${language}.yaml`, `topics.${topic} is missing`);
+    }
+    for (const part of ['labels', 'topics', 'rules', 'suggestions', 'cautions', 'notes', 'missing'] as const) {
+      for (const key of Object.keys(other[part])) {
+        if (!(key in files.texts[language][part])) mistake(`texts/${language}.yaml`, `${part}.${key} is missing`);
+      }
+    }
+  }
+
+  reportCycles(facts, rules, explainedBy, mistake);
+
+  return {
+    head,
+    hash,
+    services,
+    facts,
+    rules,
+    gates: head.gates.map((gate, index) => ({
+      if: over(`guideline.yaml gates[${index}]`)(gate.if),
+      reason: gate.reason,
+      topics: new Set((gate.topics ?? topicIds).filter((topic) => !gate.except?.includes(topic))),
+    })),
+    precedence: head.precedence.map((entry, index) => ({
+      by: rulesMatching(`guideline.yaml precedence[${index}]`, entry.by),
+      withholds: rulesMatching(`guideline.yaml precedence[${index}]`, entry.withholds),
+    })),
+    cautions,
+    ledger: files.ledger,
+    texts: files.texts,
+    concepts,
+    labels,
+    explainedBy,
+    analyses: new Map(concepts.analyses.map((analysis) => [analysis.id, analysis])),
+    procedures: new Map(concepts.procedures.map((procedure) => [procedure.id, procedure])),
+    pathways: new Map(concepts.pathways.map((pathway) => [pathway.id, pathway])),
+    sortedKeys: new Set(
+      Object.entries(head.prefetch)
+        .filter(([, { template }]) => template.includes('_sort=-'))
+        .map(([key]) => key),
+    ),
+  };
+}
+
+/** The ids of the analyses a line of a panel can be satisfied by. */
+export function conceptsOfLine(line: { any?: string[] | undefined; all?: string[] | undefined; atLeast?: { of: string[] } | undefined }): string[] {
+  return [...(line.any ?? []), ...(line.all ?? []), ...(line.atLeast?.of ?? [])];
+}
+
+/** Encounters have no concept: a fact may read all of them. */
+function readsAnyConcept(definition: SelectionFact): boolean {
+  return definition.of === undefined && definition.panel === undefined && definition.read.every((kind) => kind === 'encounter');
+}
+
+/** The names an expression, a fact or a rule needs directly. */
+function dependencies(
+  node: string,
+  facts: ReadonlyMap<string, CompiledFact>,
+  rules: ReadonlyMap<string, CompiledRule>,
+  explainedBy: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  const rule = rules.get(node);
+  if (rule) return rule.when.flatMap((condition) => [...condition.expression.names]);
+  const fact = facts.get(node);
+  if (fact === undefined) return [];
+  if (fact.form === 'derived') return [...fact.is.names];
+  if (fact.form === 'value') return [...fact.value.names];
+  if (fact.form === 'without') return [...fact.without];
+  if (fact.form === 'outcome') return [...fact.rules];
+  const explained = fact.where?.members.includes('explained')
+    ? fact.concepts.flatMap((concept) => explainedBy.get(concept) ?? [])
+    : [];
+  return [...(fact.where?.names ?? []), ...explained];
+}
+
+function reportCycles(
+  facts: ReadonlyMap<string, CompiledFact>,
+  rules: ReadonlyMap<string, CompiledRule>,
+  explainedBy: ReadonlyMap<string, readonly string[]>,
+  mistake: (place: string, what: string) => void,
+): void {
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (node: string): void => {
+    if (done.has(node)) return;
+    if (path.includes(node)) {
+      mistake(facts.has(node) ? `facts.yaml ${node}` : `rules ${node}`, `depends on itself: ${[...path.slice(path.indexOf(node)), node].join(' -> ')}`);
+      return;
+    }
+    path.push(node);
+    for (const next of dependencies(node, facts, rules, explainedBy)) visit(next);
+    path.pop();
+    done.add(node);
+  };
+  for (const name of [...facts.keys(), ...rules.keys()]) visit(name);
+}

@@ -1,0 +1,47 @@
+import { buildCards, type Card, type CardOptions } from './cards.ts';
+import type { CompiledGuideline } from './compile.ts';
+import { NotFoundError } from '../errors.ts';
+import { chooseEnvironment, decideRules, type LedgerChoices } from './rules.ts';
+import type { Chart, Decision } from './types.ts';
+
+/** What a service answers for one chart. */
+export interface Answer {
+  /** One per rule of the service, in guideline order. */
+  decisions: Decision[];
+  cards: Card[];
+}
+
+/**
+ * Decides every rule of a service for a chart and builds the cards.
+ *
+ * Pure: the same guideline, chart and options give the same answer to the byte.
+ *
+ * @throws {@link NotFoundError} when the guideline has no such service.
+ */
+export function decide(guideline: CompiledGuideline, serviceId: string, chart: Chart, options: CardOptions): Answer {
+  const service = guideline.services.get(serviceId);
+  if (service === undefined) throw new NotFoundError(`No service ${serviceId}`);
+  const results = decideRules(guideline, chart, environmentOf(guideline, options.client.ledger));
+  const cards = buildCards(guideline, service, results, chart, options);
+  const decisions = service.rules.map((id) => {
+    const { rule: _, ...decision } = results.get(id);
+    return decision;
+  });
+  return { decisions, cards };
+}
+
+const environments = new WeakMap<CompiledGuideline, WeakMap<LedgerChoices, Record<string, unknown>>>();
+
+function environmentOf(guideline: CompiledGuideline, choices: LedgerChoices): Record<string, unknown> {
+  let ofGuideline = environments.get(guideline);
+  if (ofGuideline === undefined) {
+    ofGuideline = new WeakMap();
+    environments.set(guideline, ofGuideline);
+  }
+  let environment = ofGuideline.get(choices);
+  if (environment === undefined) {
+    environment = chooseEnvironment(guideline, choices);
+    ofGuideline.set(choices, environment);
+  }
+  return environment;
+}

@@ -1,0 +1,93 @@
+import fhirpath from 'fhirpath';
+import type { Truth } from './types.ts';
+
+/** A FHIRPath expression compiled once, with the names it uses. */
+export interface Expression {
+  readonly text: string;
+  /** `%names`. */
+  readonly names: readonly string[];
+  /** Members read at the root. */
+  readonly members: readonly string[];
+  evaluate(context: object, environment: Readonly<Record<string, unknown>>): unknown[];
+}
+
+/** The functions knowledge may use: `matches` can block the process, `today` and `now` read the clock, `resolve` fetches. */
+const allowedFunctions = new Set([
+  'all',
+  'combine',
+  'contains',
+  'count',
+  'distinct',
+  'empty',
+  'exclude',
+  'exists',
+  'first',
+  'iif',
+  'intersect',
+  'max',
+  'min',
+  'not',
+  'ofType',
+  'select',
+  'startsWith',
+  'union',
+  'where',
+]);
+
+interface Node {
+  type?: string;
+  text?: string;
+  atRoot?: unknown;
+  children?: Node[];
+}
+
+/**
+ * Compiles FHIRPath for use over readings and facts.
+ *
+ * @param mistake Called once per thing wrong: syntax, a function that is not allowed or misspelt, a number that should be a parameter.
+ */
+export function compileExpression(text: string, mistake: (what: string) => void): Expression {
+  const names = new Set<string>();
+  const members = new Set<string>();
+  const empty: Expression = { text, names: [], members: [], evaluate: () => [] };
+
+  const visit = (node: Node, inFunction: boolean): void => {
+    const { type, text: token } = node;
+    if (type === 'ExternalConstantTerm' && token !== undefined) names.add(token);
+    if (type === 'MemberInvocation' && node.atRoot !== undefined && !inFunction && token !== undefined) {
+      members.add(token);
+    }
+    if (type === 'Functn') {
+      const called = node.children?.[0]?.text ?? token ?? '';
+      if (!allowedFunctions.has(called)) {
+        mistake(`function ${called}() is not one of ${[...allowedFunctions].join(', ')}`);
+      }
+    }
+    if (type === 'NumberLiteral' && token !== '0' && token !== '1') {
+      mistake(`number ${token} stands in the expression: make it a parameter with its section`);
+    }
+    // Inside where/select/all/exists the root is another collection: its members are not those of the reading.
+    const nested = inFunction || type === 'ParamList';
+    for (const child of node.children ?? []) visit(child, nested);
+  };
+
+  try {
+    visit(fhirpath.parse(text) as Node, false);
+  } catch (error) {
+    mistake(`is not FHIRPath: ${firstLine(error)}`);
+    return empty;
+  }
+  const run = fhirpath.compile(text) as (context: object, environment: object) => unknown[];
+  return { text, names: [...names], members: [...members], evaluate: (context, environment) => run(context, environment) };
+}
+
+/** Reads a FHIRPath result as a truth: empty is unknown. */
+export function toTruth(result: readonly unknown[], text: string): Truth {
+  if (result.length === 0) return null;
+  if (result.length === 1 && typeof result[0] === 'boolean') return result[0];
+  throw new TypeError(`${text} gave ${result.length} item(s) where a truth value is expected`);
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+}

@@ -1,0 +1,439 @@
+import { type CompiledFact, type CompiledGuideline, keysOfKind } from './compile.ts';
+import { type Expression, toTruth } from './expression.ts';
+import type { PanelLine, SelectionFact } from './schema.ts';
+import type { Chart, FactRead, Reading, ReadingKind, Truth } from './types.ts';
+
+/** What is known of one fact. */
+export interface Fact {
+  /** Truth facts: whether it holds. Value facts: true when there are values, `null` when there may be some. */
+  truth: Truth;
+  /** Value facts only: what FHIRPath sees. */
+  values?: (string | number | boolean)[];
+  /** The readings behind a truth or the values, newest first. */
+  readings: readonly Reading[];
+  /** Why it is not known: `key:reports`, `broader:Condition/1`, `preliminary:…`, `undated:…`, `unclear:…`. */
+  lacking: readonly string[];
+}
+
+/** Named facts of one chart, evaluated when first asked for. */
+export interface Facts {
+  get(name: string): Fact;
+  /** Evaluates an expression over facts; `null` is unknown. */
+  truth(expression: Expression): Truth;
+  /** The facts an expression rests on, as the record keeps them: those named, and what derived ones were made of. */
+  read(expression: Expression): FactRead[];
+}
+
+type Environment = Record<string, unknown>;
+
+interface PanelState {
+  definite: Set<string>;
+  possible: Set<string>;
+}
+
+/**
+ * Facts over a chart. Pure and lazy.
+ *
+ * @param environment Parameters and ledger choices in force, by name.
+ * @param isMet Whether a rule is met (null: unknown or failed), for facts that rest on decisions.
+ */
+export function collectFacts(
+  guideline: CompiledGuideline,
+  chart: Chart,
+  environment: Readonly<Environment>,
+  isMet: (rule: string) => Truth,
+): Facts {
+  const index = indexReadings(chart.readings);
+  const facts = new Map<string, Fact>();
+  const panels = new Map<string, PanelState>();
+  const patient: Environment = {
+    age: chart.patient.age ?? [],
+    sex: chart.patient.sex ?? [],
+    daysSinceBirthday: chart.patient.daysSinceBirthday ?? [],
+    deceased: chart.patient.deceased,
+  };
+
+  /** Values of the names of an expression; null when a value fact among them is not known. */
+  const environmentFor = (expression: Expression): Environment | null => {
+    const values: Environment = {};
+    for (const name of expression.names) {
+      if (name in environment) values[name] = environment[name];
+      else if (name in patient) values[name] = patient[name];
+      else {
+        const fact = get(name);
+        if (fact.values === undefined) values[name] = fact.truth === null ? [] : fact.truth;
+        else if (fact.truth === null) return null;
+        else values[name] = fact.values;
+      }
+    }
+    return values;
+  };
+
+  const truth = (expression: Expression): Truth => {
+    const values = environmentFor(expression);
+    return values === null ? null : toTruth(expression.evaluate({}, values), expression.text);
+  };
+
+  const get = (name: string): Fact => {
+    let fact = facts.get(name);
+    if (fact === undefined) {
+      const compiled = guideline.facts.get(name);
+      if (compiled === undefined) throw new TypeError(`No fact ${name}`);
+      fact = evaluate(compiled);
+      facts.set(name, fact);
+    }
+    return fact;
+  };
+
+  const evaluate = (fact: CompiledFact): Fact => {
+    switch (fact.form) {
+      case 'selection':
+        return fact.definition.panel !== undefined ? selectLines(fact, fact.definition) : select(fact, fact.definition);
+      case 'derived': {
+        const value = truth(fact.is);
+        const known = value ?? fact.unknownAs ?? null;
+        return { truth: known, readings: readingsOf(fact.is), lacking: value === null ? lackingOf(fact.is) : [] };
+      }
+      case 'value': {
+        const values = environmentFor(fact.value);
+        if (values === null) return { truth: null, values: [], readings: [], lacking: lackingOf(fact.value) };
+        const found = fact.value.evaluate({}, values) as (string | number | boolean)[];
+        return { truth: found.length > 0, values: found, readings: readingsOf(fact.value), lacking: [] };
+      }
+      case 'without':
+        return linesWithout(fact.panel, fact.without);
+      case 'outcome':
+        return { truth: fact.rules.some((rule) => isMet(rule) === true), readings: [], lacking: [] };
+    }
+  };
+
+  const readingsOf = (expression: Expression): Reading[] =>
+    expression.names.flatMap((name) => (guideline.facts.has(name) && get(name).truth === true ? get(name).readings : []));
+  const lackingOf = (expression: Expression): string[] => [
+    ...new Set(expression.names.flatMap((name) => (guideline.facts.has(name) ? get(name).lacking : missingOfPatient(name)))),
+  ];
+  const missingOfPatient = (name: string): string[] =>
+    name in patient && Array.isArray(patient[name]) ? [`patient:${name}`] : [];
+
+  /** Prefetch keys that leave "none found" open. */
+  const unknownKeys = (definition: SelectionFact): string[] => {
+    const keys = definition.needs ?? [...new Set(definition.read.flatMap((kind) => keysOfKind[kind]))];
+    const days = definition.within === undefined ? undefined : Number(environment[definition.within]);
+    return keys.filter((key) => !isKeyKnown(guideline, chart, key, days)).map((key) => `key:${key}`);
+  };
+
+  /** Whether one reading counts: true, false, or the reason why that is not known. */
+  const judge = (
+    fact: CompiledFact & { form: 'selection' },
+    reading: Reading,
+    values: Environment | null,
+  ): boolean | string => {
+    const { definition, where } = fact;
+    if (definition.within !== undefined) {
+      if (reading.daysAgo === undefined || reading.daysAgo < 0) return `undated:${reading.reference}`;
+      if (reading.daysAgo > Number(environment[definition.within])) return false;
+    }
+    const broader = definition.broader ?? 'unknown';
+    if (!reading.exact && broader === 'ignored') return false;
+    if (where !== undefined) {
+      if (values === null) return `unclear:${reading.reference}`;
+      const verdict = toTruth(where.evaluate(contextOf(fact, reading), values), where.text);
+      if (verdict === false) return false;
+      if (verdict === null) return `unclear:${reading.reference}`;
+    }
+    if (reading.status === 'preliminary') return `preliminary:${reading.reference}`;
+    if (!reading.exact && broader === 'unknown') return `broader:${reading.reference}`;
+    return true;
+  };
+
+  /** The reading with what only facts can add; built only for expressions that ask for it. */
+  const contextOf = (fact: CompiledFact & { form: 'selection' }, reading: Reading): object => {
+    const { members = [] } = fact.where ?? {};
+    let context: Reading & Environment = reading as Reading & Environment;
+    if (members.includes('group')) {
+      const group = guideline.analyses.get(reading.concept)?.group;
+      context = { ...context, ...(group !== undefined && { group }) };
+    }
+    if (members.includes('explained')) {
+      const explained = isExplained(reading.concept);
+      context = { ...context, ...(explained !== null && { explained }) };
+    }
+    if (fact.definition.earlier !== undefined) {
+      context = { ...context, ...earlierOf(fact.definition, reading) };
+    }
+    return context;
+  };
+
+  const isExplained = (concept: string): Truth => {
+    let known = true;
+    for (const name of guideline.explainedBy.get(concept) ?? []) {
+      const explained = get(name).truth;
+      if (explained === true) return true;
+      if (explained === null) known = false;
+    }
+    return known ? false : null;
+  };
+
+  const earlierOf = (definition: SelectionFact, reading: Reading): Environment => {
+    const from = Number(environment[definition.earlier?.olderThan ?? '']);
+    const to = Number(environment[definition.earlier?.within ?? '']);
+    const earlier = index
+      .of(reading.kind, reading.concept)
+      .find((other) => other.daysAgo !== undefined && other.daysAgo > from && other.daysAgo <= to && other !== reading);
+    if (earlier !== undefined) {
+      return { hasEarlier: true, ...(earlier.abnormal !== undefined && { earlierAbnormal: earlier.abnormal }) };
+    }
+    return isKeyKnown(guideline, chart, 'observations', to) ? { hasEarlier: false } : {};
+  };
+
+  const candidates = (definition: SelectionFact, concept: string | undefined): readonly Reading[] => {
+    const found: Reading[] = [];
+    for (const kind of definition.read) {
+      const readings = concept === undefined ? index.all(kind) : index.of(kind, concept);
+      if (definition.each !== 'newest') found.push(...readings);
+      else if (readings.length > 0) {
+        const newest = readings.find((reading) => reading.daysAgo !== undefined);
+        if (newest !== undefined) found.push(newest);
+        // A result without a readable date could be the newest.
+        found.push(...readings.filter((reading) => reading.daysAgo === undefined));
+      }
+    }
+    return found;
+  };
+
+  const match = (fact: CompiledFact & { form: 'selection' }, concept: string | undefined, values: Environment | null) => {
+    const definite: Reading[] = [];
+    const possible: Reading[] = [];
+    const lacking: string[] = [];
+    for (const reading of candidates(fact.definition, concept)) {
+      const verdict = judge(fact, reading, values);
+      if (verdict === true) definite.push(reading);
+      else if (verdict !== false) {
+        possible.push(reading);
+        lacking.push(verdict);
+      }
+    }
+    return { definite, possible, lacking };
+  };
+
+  const select = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
+    const values = fact.where === undefined ? {} : environmentFor(fact.where);
+    const definite: Reading[] = [];
+    const possible: Reading[] = [];
+    const lacking: string[] = [];
+    for (const concept of definition.of === undefined ? [undefined] : fact.concepts) {
+      const matched = match(fact, concept, values);
+      definite.push(...matched.definite);
+      possible.push(...matched.possible);
+      lacking.push(...matched.lacking);
+    }
+    definite.sort(newestFirst);
+    const unread = unknownKeys(definition);
+    const open = possible.length > 0 || unread.length > 0;
+    const why = [...lacking, ...unread];
+
+    if (definition.atLeast !== undefined) {
+      const wanted = Number(environment[definition.atLeast]);
+      const sure = countDistinct(definition, definite);
+      const most = countDistinct(definition, [...definite, ...possible]);
+      const truthOf = sure >= wanted ? true : most >= wanted || unread.length > 0 ? null : false;
+      return { truth: truthOf, readings: definite, lacking: truthOf === null ? why : [] };
+    }
+    const truthOf = definite.length > 0 ? true : open ? null : false;
+    const member = definition.collect ?? definition.newest;
+    if (member === undefined) return { truth: truthOf, readings: definite, lacking: truthOf === null ? why : [] };
+    const from = definition.newest === undefined ? definite : definite.slice(0, 1);
+    const found = from.flatMap((reading) => valueOf(reading, member));
+    return { truth: found.length > 0 ? true : open ? null : false, values: found, readings: from, lacking: found.length > 0 ? [] : why };
+  };
+
+  const valueOf = (reading: Reading, member: string): (string | number | boolean)[] => {
+    const value =
+      member === 'group' ? guideline.analyses.get(reading.concept)?.group : reading[member as keyof Reading];
+    return value === undefined ? [] : Array.isArray(value) ? value : [value as string | number | boolean];
+  };
+
+  const countDistinct = (definition: SelectionFact, readings: readonly Reading[]): number =>
+    definition.distinct === undefined
+      ? readings.length
+      : new Set(readings.flatMap((reading) => valueOf(reading, definition.distinct ?? ''))).size;
+
+  /** Per line of a panel: surely matched, or possibly. */
+  const selectLines = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
+    const panel = guideline.head.panels[definition.panel ?? ''] ?? {};
+    const values = fact.where === undefined ? {} : environmentFor(fact.where);
+    const byConcept = new Map<string, ReturnType<typeof match>>();
+    for (const concept of fact.concepts) byConcept.set(concept, match(fact, concept, values));
+    const unread = unknownKeys(definition);
+    const lacking = [...byConcept.values()].flatMap((matched) => matched.lacking);
+    const readings = [...byConcept.values()].flatMap((matched) => matched.definite).sort(newestFirst);
+
+    if (definition.per !== undefined) {
+      const wanted = Number(environment[definition.atLeast ?? '']);
+      const possible = [...byConcept.values()].flatMap((matched) => matched.possible);
+      const sure = mostLinesTogether(panel, readings, definition.per);
+      const most = mostLinesTogether(panel, [...readings, ...possible], definition.per);
+      const truthOf = sure >= wanted ? true : most >= wanted || unread.length > 0 ? null : false;
+      return { truth: truthOf, readings, lacking: truthOf === null ? [...lacking, ...unread] : [] };
+    }
+
+    const state: PanelState = { definite: new Set(), possible: new Set() };
+    for (const [id, line] of Object.entries(panel)) {
+      const sure = isLineFilled(line, (concept) => (byConcept.get(concept)?.definite.length ?? 0) > 0);
+      const maybe = isLineFilled(line, (concept) => {
+        const matched = byConcept.get(concept);
+        return unread.length > 0 || (matched !== undefined && matched.definite.length + matched.possible.length > 0);
+      });
+      if (sure) state.definite.add(id);
+      else if (maybe) state.possible.add(id);
+    }
+    panels.set(fact.name, state);
+    const values_ = [...state.definite];
+    const open = state.possible.size > 0;
+    return {
+      truth: values_.length > 0 ? true : open ? null : false,
+      values: values_,
+      readings,
+      lacking: open ? [...lacking, ...unread] : [],
+    };
+  };
+
+  const isLineFilled = (line: PanelLine, has: (concept: string) => boolean): boolean =>
+    (line.any?.some(has) ?? false) ||
+    (line.all?.every(has) ?? false) ||
+    (line.atLeast !== undefined && line.atLeast.of.filter(has).length >= Number(environment[line.atLeast.count]));
+
+  /** The most lines matched by readings that share one value of `per` (one requisition, one day). */
+  const mostLinesTogether = (
+    panel: Readonly<Record<string, PanelLine>>,
+    readings: readonly Reading[],
+    per: readonly string[],
+  ): number => {
+    const groups = new Map<string, Set<string>>();
+    for (const reading of readings) {
+      for (const member of per) {
+        for (const value of valueOf(reading, member)) {
+          const key = `${member}=${value}`;
+          let group = groups.get(key);
+          if (group === undefined) {
+            group = new Set();
+            groups.set(key, group);
+          }
+          group.add(reading.concept);
+        }
+      }
+    }
+    let most = 0;
+    for (const group of groups.values()) {
+      const lines = Object.values(panel).filter((line) => isLineFilled(line, (concept) => group.has(concept)));
+      most = Math.max(most, lines.length);
+    }
+    return most;
+  };
+
+  const linesWithout = (panel: string, without: readonly string[]): Fact => {
+    const lines = Object.keys(guideline.head.panels[panel] ?? {});
+    const states = without.map((name) => {
+      get(name);
+      const state = panels.get(name);
+      if (state === undefined) throw new TypeError(`Fact ${name} does not read a panel`);
+      return state;
+    });
+    const sure = lines.filter((line) => states.every((state) => !state.definite.has(line) && !state.possible.has(line)));
+    const possible = lines.filter(
+      (line) => !sure.includes(line) && states.every((state) => !state.definite.has(line)),
+    );
+    return {
+      truth: sure.length > 0 ? true : possible.length > 0 ? null : false,
+      values: sure,
+      readings: [],
+      lacking: possible.length > 0 ? [...new Set(without.flatMap((name) => get(name).lacking))] : [],
+    };
+  };
+
+  const read = (expression: Expression): FactRead[] => {
+    const found = new Map<string, FactRead>();
+    const visit = (name: string): void => {
+      const compiled = guideline.facts.get(name);
+      if (compiled === undefined || found.has(name)) return;
+      const fact = get(name);
+      found.set(name, {
+        fact: name,
+        truth: fact.truth,
+        ...(fact.values !== undefined && fact.values.length > 0 && { values: fact.values }),
+        ...(compiled.form === 'selection' && fact.readings.length > 0 && { readings: fact.readings.map(asEvidence) }),
+        ...(fact.lacking.length > 0 && { lacking: [...fact.lacking] }),
+      });
+      if (compiled.form === 'derived') compiled.is.names.forEach(visit);
+      if (compiled.form === 'value') compiled.value.names.forEach(visit);
+      if (compiled.form === 'without') compiled.without.forEach(visit);
+    };
+    expression.names.forEach(visit);
+    return [...found.values()];
+  };
+
+  return { get, truth, read };
+}
+
+type Evidence = NonNullable<FactRead['readings']>[number];
+
+function asEvidence(reading: Reading): Evidence {
+  const { reference, concept, date, value, atLeast, atMost, unit, abnormal } = reading;
+  return {
+    reference,
+    concept,
+    ...(date !== undefined && { date }),
+    ...(value !== undefined && { value }),
+    ...(atLeast !== undefined && { atLeast }),
+    ...(atMost !== undefined && { atMost }),
+    ...(unit !== undefined && { unit }),
+    ...(abnormal !== undefined && { abnormal }),
+  };
+}
+
+/** Whether "none found" in the last `days` days (undefined: ever) can be read from this key. */
+function isKeyKnown(guideline: CompiledGuideline, chart: Chart, key: string, days: number | undefined): boolean {
+  const report = chart.keys[key];
+  if (report === undefined || report.state === 'missing' || report.state === 'failed') return false;
+  if (report.state !== 'truncated') return true;
+  return guideline.sortedKeys.has(key) && days !== undefined && report.oldestDaysAgo !== undefined && report.oldestDaysAgo > days;
+}
+
+interface ReadingIndex {
+  of(kind: ReadingKind, concept: string): readonly Reading[];
+  all(kind: ReadingKind): readonly Reading[];
+}
+
+/** Readings by kind and concept, newest first. */
+function indexReadings(readings: readonly Reading[]): ReadingIndex {
+  const byKind = new Map<ReadingKind, Map<string, Reading[]>>();
+  for (const reading of readings) {
+    let byConcept = byKind.get(reading.kind);
+    if (byConcept === undefined) {
+      byConcept = new Map();
+      byKind.set(reading.kind, byConcept);
+    }
+    const list = byConcept.get(reading.concept);
+    if (list === undefined) byConcept.set(reading.concept, [reading]);
+    else list.push(reading);
+  }
+  const sorted = new Set<Reading[]>();
+  const inOrder = (list: Reading[]): Reading[] => {
+    if (!sorted.has(list)) {
+      list.sort(newestFirst);
+      sorted.add(list);
+    }
+    return list;
+  };
+  return {
+    of: (kind, concept) => {
+      const list = byKind.get(kind)?.get(concept);
+      return list === undefined ? [] : inOrder(list);
+    },
+    all: (kind) => [...(byKind.get(kind)?.values() ?? [])].flat().sort(newestFirst),
+  };
+}
+
+function newestFirst(a: Reading, b: Reading): number {
+  return (a.daysAgo ?? Number.POSITIVE_INFINITY) - (b.daysAgo ?? Number.POSITIVE_INFINITY) || 0;
+}
