@@ -1,0 +1,242 @@
+import { Agent, fetch as fetchUndici } from 'undici';
+import { type AllowedFhirServers, createLookup, findAllowedBase, type Resolve, resolveBeneath } from './allow-list.ts';
+import { type Answer, readAnswer } from './answer.ts';
+
+/** Bounds of what one request may fetch. */
+export interface FetchLimits {
+  /** Bytes of one page, after decompression. */
+  pageBytes: number;
+  /** Bytes of all pages of all keys together. */
+  totalBytes: number;
+  /** Pages fetched per key. */
+  pages: number;
+  /** Entries per key after which no further page is fetched. */
+  entries: number;
+  /** Characters of an address. */
+  urlLength: number;
+  /** Share of the remaining time the first attempt may use, so that a second can follow. */
+  firstAttemptShare: number;
+  /** Milliseconds below which no attempt is started. */
+  leastAttempt: number;
+  /** Milliseconds after which an attempt ends however far the deadline is. */
+  longestAttempt: number;
+}
+
+export const defaultLimits: Readonly<FetchLimits> = {
+  pageBytes: 10 * 1024 * 1024,
+  totalBytes: 50 * 1024 * 1024,
+  pages: 20,
+  entries: 10_000,
+  urlLength: 4_000,
+  firstAttemptShare: 0.6,
+  leastAttempt: 20,
+  longestAttempt: 10_000,
+};
+
+/** Why something was not fetched or not used; stable codes for logs and metrics. */
+export type FetchProblem =
+  | 'no-fhir-server'
+  | 'fhir-server-not-allowed'
+  | 'no-token'
+  | 'template-unresolved'
+  | 'unreadable'
+  | 'incomplete'
+  | 'next-elsewhere'
+  | 'too-many-pages'
+  | 'too-large'
+  | 'timeout'
+  | 'unreachable'
+  | 'redirect'
+  | 'not-json'
+  | `status-${number}`;
+
+/** The part of a fetch response that is read. */
+export interface FetchedResponse {
+  status: number;
+  headers: { get(name: string): string | null };
+  body: AsyncIterable<Uint8Array> | null;
+}
+
+/** What carries a request out; given in by tests. */
+export type Fetch = (
+  url: URL,
+  init: { method: 'GET'; redirect: 'manual'; headers: Record<string, string>; signal: AbortSignal },
+) => Promise<FetchedResponse>;
+
+/** `fhirAuthorization` of a request. */
+export interface FhirAuthorization {
+  access_token: string;
+  token_type?: string | undefined;
+  /** Seconds. */
+  expires_in?: number | undefined;
+  patient?: string | undefined;
+}
+
+/** What a client may have us call. */
+export interface FhirAccess {
+  allowedFhirServers: AllowedFhirServers;
+  /** The client's FHIR server is open: it may be called without `fhirAuthorization`. */
+  allowWithoutToken: boolean;
+}
+
+/** A FHIR server as one request may use it. */
+export interface FhirServer {
+  base: URL;
+  token: string | undefined;
+  /** Milliseconds since the epoch. */
+  deadline: number;
+  fetch: Fetch;
+  limits: Readonly<FetchLimits>;
+  /** Counts down over all pages of the request. */
+  bytesLeft: number;
+}
+
+/**
+ * Makes the transport of production: pooled connections, each to addresses checked when they were resolved.
+ *
+ * @param resolve How names become addresses; the operating system's way unless a test gives another.
+ */
+export function createTransport(resolve?: Resolve): Fetch {
+  const agent = new Agent({ connect: { lookup: createLookup(resolve) } });
+  return (url, init) => fetchUndici(url, { ...init, dispatcher: agent });
+}
+
+const fetchGuarded = createTransport();
+
+/**
+ * Opens the FHIR server a request names, if it may be called at all.
+ *
+ * The token goes to this server alone. One that names another patient, or is not a bearer token, is not used.
+ *
+ * @see CDS Hooks 2.0.1, "FHIR Resource Access"
+ */
+export function openServer(request: {
+  fhirServer?: string | undefined;
+  fhirAuthorization?: FhirAuthorization | undefined;
+  patientId: unknown;
+  client: FhirAccess;
+  deadline: number;
+  fetch?: Fetch | undefined;
+  limits?: Readonly<FetchLimits> | undefined;
+}): FhirServer | { problem: FetchProblem } {
+  const { fhirServer, fhirAuthorization, client, fetch = fetchGuarded, limits = defaultLimits } = request;
+  if (fhirServer === undefined) return { problem: 'no-fhir-server' };
+  const base = findAllowedBase(fhirServer, client.allowedFhirServers);
+  if (base === undefined) return { problem: 'fhir-server-not-allowed' };
+  const isUsable = fhirAuthorization !== undefined && isTokenUsable(fhirAuthorization, request.patientId);
+  if (!isUsable && !client.allowWithoutToken) return { problem: 'no-token' };
+  const expires =
+    isUsable && fhirAuthorization.expires_in !== undefined ? fhirAuthorization.expires_in * 1_000 : Infinity;
+  return {
+    base,
+    token: isUsable ? fhirAuthorization.access_token : undefined,
+    deadline: Math.min(request.deadline, Date.now() + expires),
+    fetch,
+    limits,
+    bytesLeft: limits.totalBytes,
+  };
+}
+
+/**
+ * Follows the `next` links of an answer and joins the pages to one.
+ *
+ * @returns The joined answer, whose `next` is gone; `problem` says why it ends before the last page.
+ */
+export async function followPages(
+  first: Answer,
+  server: FhirServer | { problem: FetchProblem },
+): Promise<{ answer: Answer; problem?: FetchProblem }> {
+  const { next: firstNext, ...answer } = first;
+  let next = firstNext;
+  for (let pages = 0; next !== undefined; pages += 1) {
+    if ('problem' in server) return { answer, problem: server.problem };
+    if (pages >= server.limits.pages || answer.entries >= server.limits.entries) {
+      return { answer, problem: 'too-many-pages' };
+    }
+    const url = resolveBeneath(server.base, next);
+    if (next === '' || url === undefined) return { answer, problem: 'next-elsewhere' };
+    const fetched = await getJson(server, url);
+    if ('problem' in fetched) return { answer, problem: fetched.problem };
+    const page = readAnswer(fetched.value);
+    for (const resource of page.resources) answer.resources.push(resource);
+    answer.entries += page.entries;
+    answer.isBroken ||= page.isBroken;
+    next = page.next;
+  }
+  return { answer };
+}
+
+/**
+ * GETs one FHIR JSON body from a server, within its limits and its deadline.
+ *
+ * Tries a second time after a 5xx, a timeout or a broken connection if time remains: a GET changes nothing, and kept connections
+ * are closed by servers at any moment. Never throws, never follows a redirect.
+ */
+export async function getJson(server: FhirServer, url: URL): Promise<{ value: unknown } | { problem: FetchProblem }> {
+  if (url.href.length > server.limits.urlLength) return { problem: 'too-large' };
+  const first = await attemptGet(server, url, server.limits.firstAttemptShare);
+  return 'problem' in first && isPassing(first.problem) ? attemptGet(server, url, 1, first.problem) : first;
+}
+
+async function attemptGet(
+  server: FhirServer,
+  url: URL,
+  share: number,
+  whenTooLate: FetchProblem = 'timeout',
+): Promise<{ value: unknown } | { problem: FetchProblem }> {
+  const time = Math.min((server.deadline - Date.now()) * share, server.limits.longestAttempt);
+  if (time < server.limits.leastAttempt) return { problem: whenTooLate };
+  const stop = new AbortController();
+  // The race does not rely on the transport to heed the signal.
+  const stopped = new Promise<{ problem: FetchProblem }>((resolve) => {
+    stop.signal.addEventListener('abort', () => resolve({ problem: 'timeout' }), { once: true });
+  });
+  const timer = setTimeout(() => stop.abort(), time);
+  try {
+    return await Promise.race([transfer(server, url, stop.signal), stopped]);
+  } catch {
+    return { problem: stop.signal.aborted ? 'timeout' : 'unreachable' };
+  } finally {
+    clearTimeout(timer);
+    // Frees the connection of a body that was not read to its end.
+    stop.abort();
+  }
+}
+
+async function transfer(
+  server: FhirServer,
+  url: URL,
+  signal: AbortSignal,
+): Promise<{ value: unknown } | { problem: FetchProblem }> {
+  const headers: Record<string, string> = { accept: 'application/fhir+json' };
+  if (server.token !== undefined) headers.authorization = `Bearer ${server.token}`;
+  const response = await server.fetch(url, { method: 'GET', redirect: 'manual', headers, signal });
+  if (response.status >= 300 && response.status < 400) return { problem: 'redirect' };
+  if (response.status !== 200) return { problem: `status-${response.status}` };
+  if (!/[/+]json\b/i.test(response.headers.get('content-type') ?? '')) return { problem: 'not-json' };
+
+  const decoder = new TextDecoder();
+  let text = '';
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    server.bytesLeft -= chunk.byteLength;
+    if (size > server.limits.pageBytes || server.bytesLeft < 0) return { problem: 'too-large' };
+    text += decoder.decode(chunk, { stream: true });
+  }
+  try {
+    return { value: JSON.parse(text + decoder.decode()) };
+  } catch {
+    return { problem: 'not-json' };
+  }
+}
+
+function isTokenUsable(authorization: FhirAuthorization, patientId: unknown): boolean {
+  const isBearer = authorization.token_type === undefined || authorization.token_type.toLowerCase() === 'bearer';
+  return isBearer && (authorization.patient === undefined || authorization.patient === patientId);
+}
+
+/** Whether the same request may succeed a moment later. */
+function isPassing(problem: FetchProblem): boolean {
+  return problem === 'timeout' || problem === 'unreachable' || problem.startsWith('status-5');
+}

@@ -1,0 +1,194 @@
+import type { KeyState, Source, Sources } from '../engine/types.ts';
+import { DataMissingError } from '../errors.ts';
+import { type Answer, isResource, readAnswer } from './answer.ts';
+import {
+  type Fetch,
+  type FetchLimits,
+  type FetchProblem,
+  type FhirAccess,
+  type FhirAuthorization,
+  type FhirServer,
+  followPages,
+  getJson,
+  openServer,
+} from './client.ts';
+
+/** One prefetch template as discovery publishes it. */
+export interface PrefetchTemplate {
+  template: string;
+  required: boolean;
+}
+
+export interface CollectRequest {
+  prefetch: Readonly<Record<string, unknown>> | undefined;
+  context: Readonly<Record<string, unknown>>;
+  fhirServer?: string | undefined;
+  fhirAuthorization?: FhirAuthorization | undefined;
+  templates: Readonly<Record<string, PrefetchTemplate>>;
+  /** `keyAliases`: our key to the key this client sends it under. */
+  client: FhirAccess & { keyAliases?: Readonly<Record<string, string>> | undefined };
+  /** Milliseconds since the epoch: nothing is waited for beyond it. */
+  deadline: number;
+  fetch?: Fetch | undefined;
+  limits?: Readonly<FetchLimits> | undefined;
+}
+
+export interface Collected {
+  sources: Sources;
+  /** Keys sent that no template asks for: as hostile as the request, not for logs or labels. */
+  unknownKeys: string[];
+  /** Why a key is not known, or not known whole, by prefetch key. */
+  problems: Readonly<Record<string, FetchProblem>>;
+}
+
+/**
+ * Gathers the data of every prefetch key: what the client sent, and from its FHIR server what it left out.
+ *
+ * Only a key that is absent, and a further page, cause a call. What could not be read stays visible in the key's state.
+ * References inside patient data are never fetched.
+ *
+ * @throws {@link DataMissingError} naming the required keys that could not be obtained.
+ * @see CDS Hooks 2.0.1, "Providing FHIR Resources to a CDS Service"
+ */
+export async function collectSources(request: CollectRequest): Promise<Collected> {
+  const prefetch = request.prefetch ?? {};
+  const server = openServer({ ...request, patientId: request.context.patientId });
+  const sentKeys = new Set<string>();
+  const gathering = Object.entries(request.templates).map(async ([key, { template }]) => {
+    const sentKey = findSentKey(prefetch, key, request.client.keyAliases);
+    if (sentKey !== undefined) sentKeys.add(sentKey);
+    const sent = sentKey === undefined ? undefined : prefetch[sentKey];
+    return [key, await gatherKey(template, sent, request.context, server)] as const;
+  });
+  const gathered = await Promise.all(gathering);
+
+  checkRequired(request.templates, gathered);
+  return {
+    sources: Object.fromEntries(gathered.map(([key, { source }]) => [key, source])),
+    unknownKeys: Object.keys(prefetch).filter((key) => !sentKeys.has(key)),
+    problems: Object.fromEntries(
+      gathered.flatMap(([key, { problem }]) => (problem === undefined ? [] : [[key, problem]])),
+    ),
+  };
+}
+
+/** One key as gathered, and why it is not known or not whole. */
+interface Gathered {
+  source: Source;
+  problem?: FetchProblem | undefined;
+}
+
+async function gatherKey(
+  template: string,
+  sent: unknown,
+  context: Readonly<Record<string, unknown>>,
+  server: FhirServer | { problem: FetchProblem },
+): Promise<Gathered> {
+  if (sent !== undefined) return followToEnd(template, readAnswer(sent), server);
+  if ('problem' in server) return lackKey('missing', server.problem);
+  const query = fillTemplate(template, context);
+  if (query === undefined) return lackKey('missing', 'template-unresolved');
+  const fetched = await getJson(server, new URL(`${server.base.href.replace(/\/$/, '')}/${query}`));
+  if ('problem' in fetched) return lackKey('failed', fetched.problem);
+  return followToEnd(template, readAnswer(fetched.value), server);
+}
+
+async function followToEnd(
+  template: string,
+  first: Answer,
+  server: FhirServer | { problem: FetchProblem },
+): Promise<Gathered> {
+  const { answer, problem } = await followPages(first, server);
+  const source = judgeAnswer(template, answer, problem !== undefined);
+  return { source, problem: problem ?? reasons[source.state] };
+}
+
+const reasons: Partial<Record<KeyState, FetchProblem>> = { failed: 'unreadable', truncated: 'incomplete' };
+
+function lackKey(state: 'missing' | 'failed', problem: FetchProblem): Gathered {
+  return { source: { state, resources: [] }, problem };
+}
+
+/**
+ * The state of a key from all that was read of it.
+ *
+ * Part of an answer that is an error or cannot be read, and a total above what came, make what is there incomplete: it may still
+ * show that something is so, never that it is not.
+ */
+function judgeAnswer(template: string, answer: Answer, isCut: boolean): Source {
+  const { resources } = answer;
+  if (answer.isBroken && resources.length === 0) return { state: 'failed', resources };
+  if (isRead(template) && resources.length > 0) {
+    const type = template.slice(0, template.indexOf('/'));
+    const asked = resources.filter((resource) => isResource(resource) && resource.resourceType === type);
+    return { state: asked.length > 0 ? 'present' : 'failed', resources: asked };
+  }
+  if (answer.isBroken || isCut || (answer.total ?? 0) > answer.entries) return { state: 'truncated', resources };
+  return { state: resources.length > 0 ? 'present' : 'empty', resources };
+}
+
+function checkRequired(
+  templates: Readonly<Record<string, PrefetchTemplate>>,
+  gathered: readonly (readonly [string, Gathered])[],
+): void {
+  const lacking = gathered.filter(([key, { source }]) => {
+    const wanted = templates[key];
+    if (wanted?.required !== true) return false;
+    if (source.state === 'missing' || source.state === 'failed') return true;
+    // "No data" answers a search; a read that has none lacks the one resource it asks for.
+    return isRead(wanted.template) && source.resources.length === 0;
+  });
+  if (lacking.length === 0) return;
+  const named = lacking.map(([key, { source, problem }]) => `${key} (${problem ?? source.state})`).join(', ');
+  throw new DataMissingError(
+    lacking.map(([key]) => key),
+    `Required data could not be obtained for the prefetch key(s) ${named}. ` +
+      'Send them in prefetch, or send fhirServer and fhirAuthorization of a registered FHIR server that may read them.',
+  );
+}
+
+function findSentKey(
+  prefetch: Readonly<Record<string, unknown>>,
+  key: string,
+  aliases: Readonly<Record<string, string>> | undefined,
+): string | undefined {
+  return [aliases?.[key], key].find((name) => name !== undefined && Object.hasOwn(prefetch, name));
+}
+
+/**
+ * Fills the tokens of a template with URL-encoded values of the context.
+ *
+ * @returns undefined where a token is unknown or has no usable value.
+ * @see CDS Hooks 2.0.1, "Prefetch tokens"
+ */
+function fillTemplate(template: string, context: Readonly<Record<string, unknown>>): string | undefined {
+  let isFilled = true;
+  const filled = template.replace(/\{\{([^{}]*)\}\}/g, (_, token: string) => {
+    const value = findTokenValue(token.trim(), context);
+    // A dot segment survives URL encoding and would climb out of the path.
+    if (value === undefined || value === '' || value === '.' || value === '..') isFilled = false;
+    return encodeURIComponent(value?.toWellFormed() ?? '');
+  });
+  return isFilled ? filled : undefined;
+}
+
+const userTokens: Readonly<Record<string, string>> = {
+  userPractitionerId: 'Practitioner',
+  userPractitionerRoleId: 'PractitionerRole',
+  userPatientId: 'Patient',
+  userRelatedPersonId: 'RelatedPerson',
+};
+
+function findTokenValue(token: string, context: Readonly<Record<string, unknown>>): string | undefined {
+  const userType = Object.hasOwn(userTokens, token) ? userTokens[token] : undefined;
+  const field = userType === undefined ? /^context\.(\w+)$/.exec(token)?.[1] : 'userId';
+  const value = field === undefined ? undefined : context[field];
+  if (typeof value !== 'string') return undefined;
+  if (userType === undefined) return value;
+  const [type, id, ...rest] = value.split('/');
+  return type === userType && rest.length === 0 ? id : undefined;
+}
+
+function isRead(template: string): boolean {
+  return !template.includes('?');
+}
