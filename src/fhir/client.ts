@@ -169,8 +169,8 @@ export async function followPages(
 /**
  * GETs one FHIR JSON body from a server, within its limits and its deadline.
  *
- * Tries a second time after a 5xx, a timeout or a broken connection if time remains: a GET changes nothing, and kept connections
- * are closed by servers at any moment. Never throws, never follows a redirect.
+ * Tries a second time after a 5xx, a timeout or a broken connection if time remains: a GET changes nothing, and servers
+ * close kept connections at any moment. Never throws, never follows a redirect.
  */
 export async function getJson(server: FhirServer, url: URL): Promise<{ value: unknown } | { problem: FetchProblem }> {
   if (url.href.length > server.limits.urlLength) return { problem: 'too-large' };

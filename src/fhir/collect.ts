@@ -112,8 +112,8 @@ function lackKey(state: 'missing' | 'failed', problem: FetchProblem): Gathered {
 /**
  * The state of a key from all that was read of it.
  *
- * Part of an answer that is an error or cannot be read, and a total above what came, make what is there incomplete: it may still
- * show that something is so, never that it is not.
+ * Part of an answer that is an error or cannot be read, and a total above what came, make what is there incomplete:
+ * it may still show that something is so, never that it is not.
  */
 function judgeAnswer(template: string, answer: Answer, isCut: boolean): Source {
   const { resources } = answer;
