@@ -110,6 +110,8 @@ export const pathwaySchema = z.strictObject({
   sksFamily: z.string().optional(),
   /** Code in our CodeSystem `pathway`. */
   code: z.string(),
+  /** Closing codes of other families that close this pathway too (ledger L8). */
+  alsoClosedBy: z.array(z.string()).optional(),
   sources: z.string().min(1),
 });
 export type Pathway = z.infer<typeof pathwaySchema>;

@@ -74,6 +74,8 @@ export interface Reading {
   // condition, finding
   /** condition: active | inactive; order: draft | active | on-hold | completed | revoked; encounter: the R4 status; finding: final | preliminary. */
   status?: string;
+  /** condition: whether the record states its status; false: assumed active for want of an end. */
+  statusGiven?: boolean;
   certainty?: 'confirmed' | 'suspected';
   /** Where a finding comes from. */
   origin?: 'imaging' | 'examination' | 'pathology' | 'problem-list';
@@ -103,12 +105,17 @@ export interface Reading {
   role?: 'start' | 'closing' | 'referral';
   /** A, B, X1, X2, X9. */
   stage?: string;
+  /** Drafted referral: parts of the required content that are there and that are not (`symptoms`, `rationale`, `patient-informed`, `consent`, `telephone`); a part in neither could not be read. */
+  contentPresent?: string[];
+  contentAbsent?: string[];
 
   // encounter
   /** v3-ActCode class: AMB, IMP, EMER … */
   class?: string;
   /** Specialty ids understood from serviceType, serviceProvider (contained or by name pattern). */
   specialties?: string[];
+  /** True where it belongs to an admission that another encounter read already stands for. */
+  part?: boolean;
 
   // medication
   /** In use now (contract section 2, medication). */
