@@ -1,0 +1,56 @@
+import { RequestError } from '../errors.ts';
+import { canonicalJson, digestText } from './record.ts';
+
+/** One item of a feedback call, of one client. */
+export interface FeedbackItem {
+  client: string;
+  tenant?: string;
+  service: string;
+  /** The card's uuid as the client sent it. */
+  card: string;
+  outcome: 'accepted' | 'overridden';
+  /** RFC 3339; a time without offset is taken as UTC, as CDS Hooks demands it. */
+  outcomeTimestamp: string;
+  /** When the call came: ISO, UTC. */
+  receivedAt: string;
+  /** Uuids of the accepted suggestions, in any order. */
+  acceptedSuggestions: readonly string[];
+  reason?: { system?: string; code: string };
+  /** Free text of the user: stored apart, never part of what identifies an item. */
+  comment?: string;
+}
+
+/** An item ready to store: time in UTC, suggestions in order, and the key that makes repeating it harmless. */
+export interface FeedbackEntry extends FeedbackItem {
+  key: string;
+}
+
+/**
+ * Brings an item into the form that is stored. Pure.
+ *
+ * @throws {@link RequestError} where `outcomeTimestamp` is not a time.
+ * @see CDS Hooks 2.0.1, "Feedback"
+ */
+export function sealFeedback(item: FeedbackItem): FeedbackEntry {
+  const outcomeTimestamp = readUtc(item.outcomeTimestamp);
+  const acceptedSuggestions = [...new Set(item.acceptedSuggestions)].sort();
+  const { client, tenant, card, outcome, reason } = item;
+  const key = digestText(
+    canonicalJson({ client, tenant, card, outcome, outcomeTimestamp, acceptedSuggestions, reason }),
+  );
+  return { ...item, outcomeTimestamp, acceptedSuggestions, key };
+}
+
+const rfc3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2}(?:\.\d+)?)([Zz]|[+-]\d{2}:\d{2})?$/;
+
+function readUtc(text: string): string {
+  const [, date, time, offset] = rfc3339.exec(text) ?? [];
+  const instant = new Date(`${date}T${time}${offset?.toUpperCase() ?? 'Z'}`);
+  if (date === undefined || Number.isNaN(instant.getTime())) {
+    throw new RequestError(
+      'outcomeTimestamp is not a time: expected RFC 3339 in UTC, such as 2026-01-31T12:00:00Z.',
+      'feedback.outcomeTimestamp',
+    );
+  }
+  return instant.toISOString();
+}

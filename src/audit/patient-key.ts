@@ -1,0 +1,64 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ConfigError } from '../errors.ts';
+
+const keyBytes = 32;
+
+/**
+ * Reads the key of the patient pseudonyms; makes it (readable by its owner only) where there is none yet.
+ *
+ * Whoever starts first makes it: a process that starts at the same time reads the same key.
+ *
+ * @throws {@link ConfigError} where the file cannot be read or made, or holds something else. A damaged key is never
+ *   replaced: a patient's old and new records would stand under different pseudonyms.
+ */
+export function loadPatientKey(file: string): Uint8Array {
+  const text = readKey(file) ?? makeKey(file);
+  if (!new RegExp(`^[0-9a-f]{${keyBytes * 2}}\\s*$`).test(text)) {
+    throw new ConfigError(
+      `${file} is not a patient key: expected ${keyBytes * 2} hexadecimal digits. Restore it from its backup.`,
+    );
+  }
+  return Buffer.from(text.trim(), 'hex');
+}
+
+function readKey(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw new ConfigError(`The patient key ${file} cannot be read. Check its permissions.`, { cause: error });
+  }
+}
+
+function makeKey(file: string): string {
+  // Written whole under another name and then linked: a reader never sees half a key, and the first link wins.
+  const draft = `${file}.${randomUUID()}`;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const descriptor = openSync(draft, 'wx', 0o600);
+    try {
+      writeSync(descriptor, `${randomBytes(keyBytes).toString('hex')}\n`);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    try {
+      linkSync(draft, file);
+    } catch (error) {
+      if (!isCode(error, 'EEXIST')) throw error;
+    }
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`The patient key ${file} cannot be made. Check that the folder is writable.`, {
+      cause: error,
+    });
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,136 @@
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** "DPKF": marks the file as ours, so that no other program's database is ever written to. */
+const applicationId = 0x44504b46;
+
+/** Pages of the write-ahead log that are moved into the file at a time: 32 MB. */
+const checkpointPages = 8192;
+
+/**
+ * Forward only: a released step is never edited; a change of shape is a new step at the end.
+ *
+ * `evaluation` is the chain and its index; `payload` holds what erasure takes away.
+ */
+const migrations: readonly string[] = [
+  `CREATE TABLE evaluation (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    time TEXT NOT NULL,
+    client TEXT NOT NULL,
+    tenant TEXT,
+    hook TEXT NOT NULL,
+    service TEXT NOT NULL,
+    hook_instance TEXT,
+    patient_key TEXT,
+    knowledge TEXT NOT NULL,
+    cards INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    previous_hash TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    erased_at TEXT
+  ) STRICT;
+  CREATE INDEX evaluation_time ON evaluation (time);
+  CREATE INDEX evaluation_hook_instance ON evaluation (hook_instance);
+  CREATE INDEX evaluation_patient ON evaluation (patient_key);
+  CREATE TABLE payload (seq INTEGER PRIMARY KEY REFERENCES evaluation, content BLOB NOT NULL) STRICT;
+  CREATE TABLE decision (
+    seq INTEGER NOT NULL REFERENCES evaluation,
+    id TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    PRIMARY KEY (seq, id, outcome)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX decision_outcome ON decision (id, outcome, seq);
+  CREATE TABLE card (
+    uuid TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL REFERENCES evaluation,
+    topic TEXT NOT NULL,
+    indicator TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX card_evaluation ON card (seq);
+  CREATE TABLE feedback (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    card TEXT NOT NULL,
+    client TEXT NOT NULL,
+    tenant TEXT,
+    service TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    outcome_time TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    suggestions TEXT NOT NULL,
+    reason_system TEXT,
+    reason_code TEXT
+  ) STRICT;
+  CREATE INDEX feedback_card ON feedback (card);
+  CREATE TABLE feedback_comment (feedback INTEGER PRIMARY KEY REFERENCES feedback, comment TEXT NOT NULL) STRICT;`,
+];
+
+export interface OpenDatabase {
+  db: DatabaseSync;
+  /** Which file it is, to notice when another one has taken its place. */
+  inode: number;
+}
+
+/**
+ * Opens the store's file, making or migrating it as needed.
+ *
+ * A file of another program, of a newer version of this one or none SQLite can read is refused and left as it is.
+ *
+ * @param lockWait Milliseconds to wait while another process writes.
+ */
+export function openDatabase(file: string, lockWait: number): OpenDatabase {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  // SQLite would make it readable to all; its -wal and -shm files take their permissions from it.
+  closeSync(openSync(file, 'a', 0o600));
+  const db = new DatabaseSync(file, { timeout: lockWait });
+  try {
+    refuseForeign(db);
+    db.exec('PRAGMA journal_mode = WAL');
+    db.exec('PRAGMA synchronous = FULL');
+    db.exec('PRAGMA secure_delete = ON');
+    db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
+    migrate(db);
+    return { db, inode: statSync(file).ino };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function refuseForeign(db: DatabaseSync): void {
+  const id = db.prepare('PRAGMA application_id').get()?.application_id;
+  const objects = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count;
+  if (id !== applicationId && !(id === 0 && objects === 0)) {
+    throw new Error('The file is a database of another program. Give the store a folder of its own.');
+  }
+}
+
+function migrate(db: DatabaseSync): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    // Another process may have made the file into its own since it was opened.
+    refuseForeign(db);
+    db.exec(`PRAGMA application_id = ${applicationId}`);
+    db.exec('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL) STRICT');
+    const version = Number(
+      db.prepare('SELECT coalesce(max(version), 0) AS version FROM schema_version').get()?.version,
+    );
+    if (version > migrations.length) {
+      throw new Error(
+        `The file has schema version ${version}; this program knows up to ${migrations.length}. Start the newer program.`,
+      );
+    }
+    const note = db.prepare("INSERT INTO schema_version VALUES (?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))");
+    for (const [step, sql] of migrations.entries()) {
+      if (step < version) continue;
+      db.exec(sql);
+      note.run(step + 1);
+    }
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
