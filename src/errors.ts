@@ -75,11 +75,16 @@ export class DataMissingError extends CdsError {
   }
 }
 
-/** 503: the service cannot answer now (no room, draining, no audit record); `retryAfter` in seconds. */
+/** 503: the service cannot answer now (no room, out of time, draining, no audit record); `retryAfter` in seconds. */
 export class UnavailableError extends CdsError {
   readonly retryAfter: number;
 
-  constructor(code: 'overloaded' | 'draining' | 'audit', message: string, retryAfter = 1, options?: ErrorOptions) {
+  constructor(
+    code: 'overloaded' | 'deadline' | 'draining' | 'audit',
+    message: string,
+    retryAfter = 1,
+    options?: ErrorOptions,
+  ) {
     super(code, 503, message, options);
     this.retryAfter = retryAfter;
   }
