@@ -1,5 +1,5 @@
 import { RequestError } from '../errors.ts';
-import { canonicalJson, digestText } from './record.ts';
+import { canonicalJson, cleanText, digestText } from './record.ts';
 
 /** One item of a feedback call, of one client. */
 export interface FeedbackItem {
@@ -32,13 +32,26 @@ export interface FeedbackEntry extends FeedbackItem {
  * @see CDS Hooks 2.0.1, "Feedback"
  */
 export function sealFeedback(item: FeedbackItem): FeedbackEntry {
-  const outcomeTimestamp = readUtc(item.outcomeTimestamp);
-  const acceptedSuggestions = [...new Set(item.acceptedSuggestions)].sort();
-  const { client, tenant, card, outcome, reason } = item;
-  const key = digestText(
-    canonicalJson({ client, tenant, card, outcome, outcomeTimestamp, acceptedSuggestions, reason }),
-  );
-  return { ...item, outcomeTimestamp, acceptedSuggestions, key };
+  const { client, tenant, card, outcome, reason, comment } = item;
+  const identity = {
+    client,
+    ...(tenant === undefined ? {} : { tenant: cleanText(tenant) }),
+    card: cleanText(card),
+    outcome,
+    outcomeTimestamp: readUtc(item.outcomeTimestamp),
+    acceptedSuggestions: [...new Set(item.acceptedSuggestions.map(cleanText))].sort(),
+    ...(reason === undefined ? {} : { reason: cleanReason(reason) }),
+  };
+  return {
+    ...item,
+    ...identity,
+    ...(comment === undefined ? {} : { comment: cleanText(comment) }),
+    key: digestText(canonicalJson(identity)),
+  };
+}
+
+function cleanReason({ system, code }: NonNullable<FeedbackItem['reason']>): NonNullable<FeedbackItem['reason']> {
+  return { ...(system === undefined ? {} : { system: cleanText(system) }), code: cleanText(code) };
 }
 
 const rfc3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2}(?:\.\d+)?)([Zz]|[+-]\d{2}:\d{2})?$/;

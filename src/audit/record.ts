@@ -31,8 +31,8 @@ export interface Durations {
 /**
  * One evaluation as the audit keeps it: what was asked, what was seen, what was decided, what was sent.
  *
- * `chart`, `language`, `settings`, `hook` and `service` are all a decision sees beside the knowledge, so replay
- * decides again from them. Codes, values, dates and `Type/id` references only: the patient stands under a keyed
+ * `chart`, `language`, `settings`, `hook`, `service`, `encounter` and `explanation` are all that decisions and cards
+ * depend on beside the knowledge, so replay decides again from them, with `Patient/{patientKey}` as the subject. Codes, values, dates and `Type/id` references only: the patient stands under a keyed
  * pseudonym, and resources the client sent are named in the cards, not copied.
  */
 export interface EvaluationRecord {
@@ -55,6 +55,10 @@ export interface EvaluationRecord {
   language: 'da' | 'en';
   /** The client's settings that influence decisions or cards. */
   settings: Readonly<Record<string, unknown>>;
+  /** `Encounter/id` that suggested orders name. */
+  encounter?: string;
+  /** Address that explains this evaluation, as the cards link to it. */
+  explanation?: string;
   chart: Chart;
   decisions: readonly Decision[];
   /** As sent, after {@link redactCard}. */
@@ -176,11 +180,12 @@ export function unsealRecord(content: Uint8Array): string {
 
 /** Picks what the index says of a record; `verify` compares it with the rows stored. */
 export function indexRecord(record: EvaluationRecord): RecordIndex {
-  const { id, time, client, tenant, hook, service, hookInstance, patientKey } = record;
+  const { id, time, client, tenant, hook, service, patientKey } = record;
+  const hookInstance = cleanText(record.hookInstance);
   const notable = record.decisions.filter((decision) => decision.outcome !== 'not-met');
   return {
     ...{ id, time, client, hook, service, hookInstance, patientKey },
-    ...(tenant === undefined ? {} : { tenant }),
+    ...(tenant === undefined ? {} : { tenant: cleanText(tenant) }),
     knowledge: record.knowledge.version,
     // A decision may stand in the trace once per draft: the index names it once per outcome.
     decisions: [...new Map(notable.map(({ id, outcome }) => [`${id} ${outcome}`, { id, outcome }])).values()],
@@ -195,6 +200,11 @@ export function indexRecord(record: EvaluationRecord): RecordIndex {
 /** Hash of one link of the chain: SHA-256 over the hash before it and the canonical JSON of the link, hex. */
 export function hashLink(previousHash: string, link: ChainLink): string {
   return digestText(previousHash + canonicalJson(link));
+}
+
+/** A text as every database can hold and compare it: no NUL, no half of a surrogate pair. The record keeps the original. */
+export function cleanText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
 /** SHA-256 of a text in UTF-8, hex. */

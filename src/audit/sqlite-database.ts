@@ -108,20 +108,20 @@ function refuseForeign(db: DatabaseSync): void {
 }
 
 function migrate(db: DatabaseSync): void {
+  // Without this look a reader would wait for whoever writes.
+  if (readVersion(db) === migrations.length) return;
   db.exec('BEGIN IMMEDIATE');
   try {
-    // Another process may have made the file into its own since it was opened.
+    // Another process may have made or migrated the file since.
     refuseForeign(db);
-    db.exec(`PRAGMA application_id = ${applicationId}`);
-    db.exec('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL) STRICT');
-    const version = Number(
-      db.prepare('SELECT coalesce(max(version), 0) AS version FROM schema_version').get()?.version,
-    );
+    const version = readVersion(db);
     if (version > migrations.length) {
       throw new Error(
         `The file has schema version ${version}; this program knows up to ${migrations.length}. Start the newer program.`,
       );
     }
+    db.exec(`PRAGMA application_id = ${applicationId}`);
+    db.exec('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL) STRICT');
     const note = db.prepare("INSERT INTO schema_version VALUES (?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))");
     for (const [step, sql] of migrations.entries()) {
       if (step < version) continue;
@@ -133,4 +133,11 @@ function migrate(db: DatabaseSync): void {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
+}
+
+/** Steps applied so far; 0 for a file that is still empty. */
+function readVersion(db: DatabaseSync): number {
+  const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'").get();
+  if (table === undefined) return 0;
+  return Number(db.prepare('SELECT max(version) AS version FROM schema_version').get()?.version);
 }

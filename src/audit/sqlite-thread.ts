@@ -5,6 +5,7 @@ import type { FeedbackEntry } from './feedback.ts';
 import {
   canonicalJson,
   chainStart,
+  cleanText,
   digestText,
   hashLink,
   indexRecord,
@@ -152,7 +153,7 @@ function evaluation(id: string): StoredEvaluation | undefined {
 
 function evaluations(query: EvaluationQuery): EvaluationSummary[] {
   const conditions: [sql: string, ...values: (SQLInputValue | undefined)[]][] = [
-    ['hook_instance = ?', query.hookInstance],
+    ['hook_instance = ?', query.hookInstance === undefined ? undefined : cleanText(query.hookInstance)],
     ['patient_key = ?', query.patientKey],
     ['time >= ?', query.from],
     ['time < ?', query.to],
@@ -222,21 +223,21 @@ function findProblems(row: Row, stored: RecordIndex | undefined, expectedSeq: nu
     problems.push('its link was changed');
   }
   if (stored !== undefined) {
-    const json = readContent(row);
-    if (json === undefined || digestText(json) !== digest) problems.push('its content was changed');
-    else if (!isSameIndex(indexRecord(JSON.parse(json)), stored)) problems.push('its index rows were changed');
+    problems.push(...findContentProblems(row, stored));
   } else if (row.erased_at === null) {
     problems.push('its content is not there and was not erased');
   }
   return problems;
 }
 
-function readContent(row: Row): string | undefined {
+function findContentProblems(row: Row, stored: RecordIndex): string[] {
   try {
-    return unsealRecord(row.content as Uint8Array);
+    const json = unsealRecord(row.content as Uint8Array);
+    if (digestText(json) !== row.digest) return ['its content was changed'];
+    return isSameIndex(indexRecord(JSON.parse(json)), stored) ? [] : ['its index rows were changed'];
   } catch {
-    // Not what gzip wrote.
-    return undefined;
+    // Not what gzip wrote, or not what sealRecord did: whoever changed it decides what it looks like.
+    return ['its content is no record'];
   }
 }
 

@@ -1,0 +1,275 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { FeedbackItem } from '../../src/audit/feedback.ts';
+import { canonicalJson, chainStart, digestText, hashLink, sealRecord } from '../../src/audit/record.ts';
+import type { AuditStore } from '../../src/audit/store.ts';
+import { RequestError, UnavailableError } from '../../src/errors.ts';
+import { makeCard, makeRecord } from './make-record.ts';
+
+/** A store to test: opened on an empty place, and again on the same place. */
+export interface StorePlace {
+  open(): AuditStore;
+  remove(): Promise<void>;
+}
+
+/** What every store does, whatever it keeps records in. */
+export function storeConformance(name: string, makePlace: () => Promise<StorePlace>): void {
+  describe(`${name}: a store`, () => {
+    let place: StorePlace;
+    let store: AuditStore;
+    beforeEach(async () => {
+      place = await makePlace();
+      store = place.open();
+    });
+    afterEach(async () => {
+      await store.close();
+      await place.remove();
+    });
+
+    const appendRecord = async (changes: Parameters<typeof makeRecord>[0] = {}) => {
+      const record = makeRecord(changes);
+      await store.append(sealRecord(record));
+      return record;
+    };
+    const findIds = async (query: Partial<Parameters<AuditStore['evaluations']>[0]>) =>
+      (await store.evaluations({ limit: 100, ...query })).map(({ id }) => id);
+
+    describe('evaluations', () => {
+      test('are given back whole, by id', async () => {
+        const record = await appendRecord({ tenant: 'region' });
+        const found = await store.evaluation(record.id);
+        expect(found?.record).toEqual(record);
+        expect(found?.feedback).toEqual([]);
+        const { id, time, client, hook, service, hookInstance, patientKey } = record;
+        expect(found?.summary).toEqual({
+          ...{ seq: 1, id, time, client, tenant: 'region', hook, service, hookInstance, patientKey },
+          ...{ knowledge: '2022.1.0', cards: 1 },
+        });
+      });
+
+      test('that were never stored are not found', async () => {
+        await appendRecord();
+        expect(await store.evaluation(randomUUID())).toBeUndefined();
+        expect(await store.evaluation("' OR 1=1 --")).toBeUndefined();
+      });
+
+      test('keep any text unchanged', async () => {
+        const record = await appendRecord({ hookInstance: 'æ\u0000\ud800"\\😀', settings: { ['__proto__']: 'x' } });
+        expect((await store.evaluation(record.id))?.record?.hookInstance).toBe(record.hookInstance);
+        expect(await findIds({ hookInstance: record.hookInstance })).toEqual([record.id]);
+        expect((await store.verify()).problems).toEqual([]);
+      });
+
+      test('are there after the store was closed and opened again', async () => {
+        const record = await appendRecord();
+        await store.close();
+        store = place.open();
+        expect((await store.evaluation(record.id))?.record).toEqual(record);
+        await appendRecord();
+        expect(await store.verify()).toMatchObject({ records: 2, problems: [] });
+      });
+
+      test('are listed newest first, page by page', async () => {
+        const ids: string[] = [];
+        for (let count = 0; count < 5; count += 1) ids.unshift((await appendRecord()).id);
+        const first = await store.evaluations({ limit: 2 });
+        expect(first.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+        expect(await findIds({ before: first[1]?.seq ?? 0 })).toEqual(ids.slice(2));
+      });
+
+      test('are found by hook instance, patient, decision and time', async () => {
+        const other = await appendRecord({ time: '2026-11-22T23:59:59.999Z', patientId: 'other', decisions: [] });
+        const one = await appendRecord();
+        expect(await findIds({ hookInstance: one.hookInstance })).toEqual([one.id]);
+        expect(await findIds({ patientKey: other.patientKey })).toEqual([other.id]);
+        expect(await findIds({ decision: { id: 'ORG-11', outcome: 'unknown' } })).toEqual([one.id]);
+        expect(await findIds({ decision: { id: 'ORG-11', outcome: 'met' } })).toEqual([]);
+        expect(await findIds({ from: one.time })).toEqual([one.id]);
+        expect(await findIds({ to: one.time })).toEqual([other.id]);
+        expect(await findIds({ hookInstance: one.hookInstance, patientKey: other.patientKey })).toEqual([]);
+      });
+
+      test('of one hook instance may be several', async () => {
+        const ids = [(await appendRecord({ hookInstance: 'h' })).id, (await appendRecord({ hookInstance: 'h' })).id];
+        expect(await findIds({ hookInstance: 'h' })).toEqual(ids.reverse());
+      });
+
+      test('with an id that is taken are refused, and those written beside them are not', async () => {
+        const taken = await appendRecord();
+        const [good, bad, alsoGood] = [makeRecord(), makeRecord({ id: taken.id }), makeRecord()];
+        const results = await Promise.allSettled(
+          [good, bad, alsoGood].map((record) => store.append(sealRecord(record))),
+        );
+        expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+        expect((await store.evaluation(taken.id))?.record).toEqual(taken);
+        expect(await store.verify()).toMatchObject({ records: 3, problems: [] });
+      });
+    });
+
+    describe('the chain', () => {
+      test('of an empty store verifies', async () => {
+        expect(await store.verify()).toEqual({ records: 0, erased: 0, problems: [] });
+      });
+
+      test('links each record to the one before it, so that anyone can recompute it', async () => {
+        const records = [await appendRecord(), await appendRecord(), await appendRecord()];
+        let previousHash = chainStart;
+        for (const [place, record] of records.entries()) {
+          const digest = digestText(canonicalJson(record));
+          const hash = hashLink(previousHash, { seq: place + 1, id: record.id, time: record.time, digest });
+          expect((await store.evaluation(record.id))?.chain).toEqual({ digest, previousHash, hash });
+          previousHash = hash;
+        }
+        expect((await store.verify()).head).toEqual({ seq: 3, hash: previousHash });
+      });
+
+      test('is one chain whatever is appended at the same time', async () => {
+        const records = Array.from({ length: 500 }, () => makeRecord());
+        await Promise.all(records.map((record) => store.append(sealRecord(record))));
+        expect(await store.verify()).toMatchObject({ records: 500, problems: [], head: { seq: 500 } });
+        expect(new Set(await findIds({ limit: 1000 }))).toEqual(new Set(records.map(({ id }) => id)));
+      });
+
+      test('is one chain where two processes write to the same place', async () => {
+        const second = place.open();
+        try {
+          await Promise.all(
+            Array.from({ length: 100 }, (_, count) => (count % 2 ? store : second).append(sealRecord(makeRecord()))),
+          );
+          expect(await second.verify()).toMatchObject({ records: 100, problems: [] });
+        } finally {
+          await second.close();
+        }
+      });
+    });
+
+    describe('erasing a patient', () => {
+      test('takes content, pseudonym and hook instance, and the chain still verifies', async () => {
+        const [before, erased, after] = [
+          await appendRecord({ patientId: 'a' }),
+          await appendRecord({ patientId: 'b' }),
+          await appendRecord({ patientId: 'a' }),
+        ];
+        expect(await store.erasePatient(erased.patientKey)).toBe(1);
+        const found = await store.evaluation(erased.id);
+        expect(found?.record).toBeUndefined();
+        expect(found?.summary.erasedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+        expect(found?.summary).not.toHaveProperty('patientKey');
+        expect(found?.summary).not.toHaveProperty('hookInstance');
+        expect(await findIds({ decision: { id: 'MUP-01', outcome: 'met' } })).toEqual([after.id, before.id]);
+        expect(await store.verify()).toMatchObject({ records: 3, erased: 1, problems: [] });
+        await appendRecord();
+        expect(await store.verify()).toMatchObject({ records: 4, erased: 1, problems: [] });
+      });
+
+      test('of whom nothing is recorded erases nothing', async () => {
+        await appendRecord();
+        expect(await store.erasePatient('0'.repeat(64))).toBe(0);
+        expect(await store.verify()).toMatchObject({ records: 1, erased: 0, problems: [] });
+      });
+    });
+
+    describe('feedback', () => {
+      const makeFeedback = (changes: Partial<FeedbackItem> = {}): FeedbackItem => ({
+        client: 'demo',
+        service: 'diagnostisk-pakkeforloeb-patient-view',
+        card: randomUUID(),
+        outcome: 'accepted',
+        outcomeTimestamp: '2026-11-23T11:00:00+01:00',
+        receivedAt: '2026-11-23T10:00:02.000Z',
+        acceptedSuggestions: ['s2', 's1'],
+        ...changes,
+      });
+      const appendCard = async (changes: Parameters<typeof makeRecord>[0] = {}) => {
+        const card = makeCard();
+        const { id } = await appendRecord({ cards: [card], ...changes });
+        return { id, card: card.uuid };
+      };
+
+      test('joins the evaluation its card was sent with, its time in UTC', async () => {
+        const { id, card } = await appendCard();
+        await appendCard();
+        expect(await store.addFeedback([makeFeedback({ card })])).toEqual({ stored: 1, unknownCards: 0 });
+        expect((await store.evaluation(id))?.feedback).toEqual([
+          {
+            card,
+            outcome: 'accepted',
+            outcomeTimestamp: '2026-11-23T10:00:00.000Z',
+            receivedAt: '2026-11-23T10:00:02.000Z',
+            acceptedSuggestions: ['s1', 's2'],
+          },
+        ]);
+      });
+
+      test('keeps a reason with or without a system', async () => {
+        const { id, card } = await appendCard();
+        const reasons = [{ system: 'urn:reasons', code: 'patient-refuses' }, { code: 'own' }];
+        await store.addFeedback(
+          reasons.map((reason) =>
+            makeFeedback({ card, outcome: 'overridden', acceptedSuggestions: [], reason, comment: 'free text' }),
+          ),
+        );
+        expect((await store.evaluation(id))?.feedback.map(({ reason }) => reason)).toEqual(reasons);
+      });
+
+      test('of any text is stored and joined', async () => {
+        const odd = '\u0000\ud800\ufffe';
+        const { id, card } = await appendCard({ tenant: odd });
+        await store.addFeedback([
+          makeFeedback({
+            card,
+            tenant: odd,
+            acceptedSuggestions: [odd],
+            reason: { system: odd, code: odd },
+            comment: odd,
+          }),
+          makeFeedback({ card: odd }),
+        ]);
+        expect((await store.evaluation(id))?.feedback).toHaveLength(1);
+      });
+
+      test('on an unknown card is stored and counted', async () => {
+        const item = makeFeedback({ card: 'not a uuid' });
+        expect(await store.addFeedback([item])).toEqual({ stored: 1, unknownCards: 1 });
+      });
+
+      test("on another client's or tenant's card is not joined to it", async () => {
+        const { id, card } = await appendCard({ tenant: 'a' });
+        const items = [makeFeedback({ card }), makeFeedback({ card, tenant: 'b' })];
+        items.push(makeFeedback({ card, tenant: 'a', client: 'other' }));
+        expect(await store.addFeedback(items)).toEqual({ stored: 3, unknownCards: 3 });
+        expect((await store.evaluation(id))?.feedback).toEqual([]);
+      });
+
+      test('sent again changes nothing, in the same call or a later one', async () => {
+        const { id, card } = await appendCard();
+        const item = makeFeedback({ card });
+        const again = makeFeedback({ card, receivedAt: '2026-11-24T00:00:00.000Z', acceptedSuggestions: ['s1', 's2'] });
+        expect(await store.addFeedback([item, again])).toEqual({ stored: 1, unknownCards: 0 });
+        expect(await store.addFeedback([again])).toEqual({ stored: 0, unknownCards: 0 });
+        expect((await store.evaluation(id))?.feedback.map(({ receivedAt }) => receivedAt)).toEqual([item.receivedAt]);
+      });
+
+      test('of which one item has no readable time is refused whole', async () => {
+        const { id, card } = await appendCard();
+        const items = [makeFeedback({ card }), makeFeedback({ card, outcomeTimestamp: 'yesterday' })];
+        await expect(store.addFeedback(items)).rejects.toThrow(RequestError);
+        expect((await store.evaluation(id))?.feedback).toEqual([]);
+      });
+    });
+
+    test('that can be written says so', async () => {
+      await expect(store.check()).resolves.toBeUndefined();
+    });
+
+    test('finishes what was handed over before it closes, and takes nothing after', async () => {
+      const records = Array.from({ length: 50 }, () => makeRecord());
+      const appended = Promise.all(records.map((record) => store.append(sealRecord(record))));
+      await store.close();
+      await appended;
+      await expect(store.append(sealRecord(makeRecord()))).rejects.toThrow(UnavailableError);
+      store = place.open();
+      expect(await store.verify()).toMatchObject({ records: 50, problems: [] });
+    });
+  });
+}
