@@ -11,6 +11,8 @@ export interface ClientSettings {
   contact?: string;
   /** Sends the card that names what could not be judged. */
   notAssessed?: true;
+  /** The client's own codes for concepts that have no national one, by concept id. */
+  codes?: Readonly<Record<string, readonly Coding[]>>;
   /** The client's own codes for referrals, by pathway id. */
   pathwayCodes?: Readonly<Record<string, Coding>>;
 }
@@ -86,26 +88,28 @@ export function buildCards(
   options: CardOptions,
 ): Card[] {
   const drafts = new Map<string, Draft>();
-  const isOpenGate = guideline.gates.filter((gate) => results.facts.truth(gate.if) === true);
+  const closedGates = guideline.gates.filter((gate) => results.facts.truth(gate.if) === true);
 
   for (const id of service.rules) {
     const result = results.get(id);
-    const { card, ask } = result.rule;
-    if (card === undefined) continue;
+    const { cards, ask } = result.rule;
     const isOpen = result.outcome === 'unknown' && ask !== undefined && results.facts.truth(ask.if) === true;
     if (result.outcome !== 'met' && !isOpen) continue;
-    const withheld =
-      isOpenGate.find((gate) => gate.topics.has(card.topic))?.reason ??
-      supersededBy(guideline, id, results) ??
-      card.withhold.find((entry) => results.facts.truth(entry.if) === true)?.then;
-    if (withheld !== undefined) {
-      result.reason = withheld;
-      continue;
+    for (const card of cards) {
+      if (card.if !== undefined && results.facts.truth(card.if) !== true) continue;
+      const withheld =
+        closedGates.find((gate) => gate.topics.has(card.topic))?.reason ??
+        supersededBy(guideline, id, results) ??
+        card.withhold.find((entry) => results.facts.truth(entry.if) === true)?.value;
+      if (withheld !== undefined) {
+        result.reason = withheld;
+        continue;
+      }
+      const key = `${card.topic} ${card.pathway ?? ''}`;
+      const draft = drafts.get(key) ?? { topic: card.topic, pathway: card.pathway, results: [] };
+      draft.results.push({ result, card, open: isOpen });
+      drafts.set(key, draft);
     }
-    const key = `${card.topic} ${card.pathway ?? ''}`;
-    const draft = drafts.get(key) ?? { topic: card.topic, pathway: card.pathway, results: [] };
-    draft.results.push({ result, card, open: isOpen });
-    drafts.set(key, draft);
   }
 
   const cards = [...drafts.values()].map((draft) => buildCard(guideline, draft, results, options));
@@ -138,12 +142,12 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
   const missing = unique(
     draft.results.flatMap(({ card, result, open }) =>
       open
-        ? (result.rule.ask?.missing ?? []).filter((entry) => facts.truth(entry.if) === true).map((entry) => entry.then)
+        ? (result.rule.ask?.missing ?? []).filter((entry) => facts.truth(entry.if) === true).map((entry) => entry.value)
         : card.missing.flatMap((entry) =>
             typeof entry === 'string'
               ? (facts.get(entry).values ?? []).map(String)
               : facts.truth(entry.if) === true
-                ? [entry.then]
+                ? [entry.value]
                 : [],
           ),
     ),
@@ -156,11 +160,13 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
   const contact = draft.results.some(({ card }) => card.contact) ? client.contact : undefined;
   const registrationCode = first.card.registrationCode;
   const nameOf = (id: string): string => guideline.labels.get(id)?.[language] ?? texts.missing[id] ?? id;
+  const siteOf = (id: string): string => guideline.siteLabels.get(id)?.[language] ?? id;
   const fill = (template: string): string =>
     template.replace(/\{(\w+)(?::(\w+))?\}/g, (_, what: string, name: string | undefined) => {
       if (what === 'missing') return missing.map(nameOf).join(', ');
       if (what === 'missingCount') return String(missing.length);
-      if (what === 'pathway') return draft.pathway === undefined ? '' : nameOf(draft.pathway);
+      if (what === 'pathway')
+        return draft.pathway === undefined ? '' : (guideline.pathways.get(draft.pathway)?.[language] ?? draft.pathway);
       const fact = facts.get(name ?? '');
       if (what === 'list') {
         const ids = fact.values ?? unique(fact.readings.map((reading) => reading.concept));
@@ -174,16 +180,22 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     const text = texts.rules[result.id];
     return [
       open ? text?.ask : text?.detail,
-      ...card.notes.filter((note) => facts.truth(note.if) === true).map((note) => texts.notes[note.then]),
+      ...card.notes.filter((note) => facts.truth(note.if) === true).map((note) => texts.notes[note.value]),
     ].filter((paragraph) => paragraph !== undefined);
   });
   const bullets = (heading: string, lines: readonly string[]): string =>
     lines.length === 0 ? '' : `**${texts.labels[heading]}**\n\n${lines.map((line) => `- ${line}`).join('\n')}`;
   const detail = [
     ...unique(paragraphs.map(fill)),
-    bullets('evidence', evidence.map((reading) => describeReading(reading, nameOf, texts.labels, language))),
+    bullets(
+      'evidence',
+      evidence.map((reading) => describeReading(reading, nameOf, siteOf, texts.labels, language)),
+    ),
     bullets('missing', missing.map(nameOf)),
-    bullets('cautions', cautions.map((id) => texts.cautions[id] ?? id)),
+    bullets(
+      'cautions',
+      cautions.map((id) => texts.cautions[id] ?? id),
+    ),
     contact === undefined ? '' : `${texts.labels.contact}: ${contact}`,
     `${texts.labels.section} ${sections.join(', ')}${ledger.length === 0 ? '' : ` · ${texts.labels.interpretation} ${ledger.join(', ')}`}`,
     texts.labels.disclaimer ?? '',
@@ -211,7 +223,7 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
       draft.results.map(({ card, result, open: isOpen }) =>
         isOpen
           ? (result.rule.ask?.indicator ?? 'info')
-          : (card.indicatorWhen.find((entry) => facts.truth(entry.if) === true)?.then ?? card.indicator),
+          : (card.indicatorWhen.find((entry) => facts.truth(entry.if) === true)?.value ?? card.indicator),
       ),
     ),
     source: sourceOf(guideline, draft.topic, language),
@@ -252,14 +264,17 @@ function buildSuggestion(
   // What is not known to be done is suggested only when it is known not to be done.
   if (suggestion.unless !== undefined && facts.truth(suggestion.unless) !== false) return undefined;
   const ordered =
-    typeof suggestion.order === 'string' ? (facts.get(suggestion.order).values ?? []).map(String) : (suggestion.order ?? []);
+    typeof suggestion.order === 'string'
+      ? (facts.get(suggestion.order).values ?? []).map(String)
+      : (suggestion.order ?? []);
   if (suggestion.refer === undefined && ordered.length === 0) return undefined;
 
   const key = `${draft.topic} ${draft.pathway ?? ''} ${result.id} ${suggestion.label}`;
   const requisition = deriveUuid(options.evaluation, `requisition ${key}`);
   const { language } = options;
   const texts = guideline.texts[language];
-  const nameOf = (id: string): string => guideline.labels.get(id)?.[language] ?? id;
+  const nameOf = (id: string): string =>
+    (suggestion.refer === id ? guideline.pathways.get(id) : guideline.labels.get(id))?.[language] ?? id;
   const create = (id: string, coding: Coding[]): Action => ({
     type: 'create',
     description: `${texts.labels[suggestion.refer === id ? 'refer' : 'order']}: ${nameOf(id)}`,
@@ -271,7 +286,9 @@ function buildSuggestion(
       code: { coding },
       subject: { reference: options.subject },
       ...(options.encounter !== undefined && { encounter: { reference: options.encounter } }),
-      ...(evidence.length > 0 && { reasonReference: evidence.filter(isReason).map(({ reference }) => ({ reference })) }),
+      ...(evidence.length > 0 && {
+        reasonReference: evidence.filter(isReason).map(({ reference }) => ({ reference })),
+      }),
     },
   });
   const actions = ordered.map((id) => create(id, orderCodings(guideline, id, language)));
@@ -329,7 +346,9 @@ function buildNotAssessed(
   chart: Chart,
   options: CardOptions,
 ): Card | undefined {
-  const unknown = service.rules.map((id) => results.get(id)).filter(({ outcome }) => outcome === 'unknown' || outcome === 'error');
+  const unknown = service.rules
+    .map((id) => results.get(id))
+    .filter(({ outcome }) => outcome === 'unknown' || outcome === 'error');
   if (unknown.length === 0 || chart.patient.deceased) return undefined;
   const { language } = options;
   const texts = guideline.texts[language];
@@ -338,7 +357,9 @@ function buildNotAssessed(
     uuid: deriveUuid(options.evaluation, 'card not-assessed'),
     summary: shorten((texts.labels.notAssessed ?? '').replace('{count}', String(unknown.length))),
     detail: [
-      unknown.map(({ rule, lacking }) => `- ${rule.id} ${rule.title[language]}: ${lacking.join(', ') || '–'}`).join('\n'),
+      unknown
+        .map(({ rule, lacking }) => `- ${rule.id} ${rule.title[language]}: ${lacking.join(', ') || '–'}`)
+        .join('\n'),
       texts.labels.disclaimer ?? '',
     ].join('\n\n'),
     indicator: 'info',
@@ -381,6 +402,7 @@ function linksOf(guideline: CompiledGuideline, options: CardOptions): Card['link
 function describeReading(
   reading: Reading,
   nameOf: (id: string) => string,
+  siteOf: (id: string) => string,
   labels: Readonly<Record<string, string>>,
   language: Language,
 ): string {
@@ -396,9 +418,12 @@ function describeReading(
         : reading.atMost !== undefined
           ? `< ${number(reading.atMost)}`
           : undefined;
-  const quantity = value === undefined ? undefined : [value, reading.unit === '1' ? undefined : reading.unit].filter(Boolean).join(' ');
+  const quantity =
+    value === undefined
+      ? undefined
+      : [value, reading.unit === '1' ? undefined : reading.unit].filter(Boolean).join(' ');
   const direction = reading.abnormal === undefined || reading.abnormal === 'no' ? undefined : labels[reading.abnormal];
-  const site = reading.sites?.map(nameOf).join(', ');
+  const site = reading.sites?.map(siteOf).join(', ');
   return [
     nameOf(reading.concept),
     [site && site !== '' ? `(${site})` : undefined, quantity, direction].filter((part) => part !== undefined).join(' '),

@@ -2,14 +2,14 @@ import type * as z from 'zod';
 import type { Analysis, Condition, Drug, Pathway, Procedure, Site } from './concepts.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type {
+  cautionsSchema,
   FactDefinition,
+  guidelineSchema,
+  ledgerSchema,
   RuleDefinition,
   SelectionFact,
   SuggestionDefinition,
   Texts,
-  cautionsSchema,
-  guidelineSchema,
-  ledgerSchema,
 } from './schema.ts';
 import type { Patient, Reading, ReadingKind } from './types.ts';
 
@@ -40,7 +40,8 @@ export type CompiledFact =
   | { form: 'derived'; name: string; is: Expression; unknownAs?: boolean }
   | { form: 'value'; name: string; value: Expression }
   | { form: 'without'; name: string; panel: string; without: readonly string[] }
-  | { form: 'outcome'; name: string; rules: readonly string[] };
+  | { form: 'outcome'; name: string; rules: readonly string[] }
+  | { form: 'unread'; name: string; keys: readonly string[] };
 
 export interface Condition3 {
   expression: Expression;
@@ -51,9 +52,10 @@ export interface CompiledSuggestion extends Omit<SuggestionDefinition, 'unless'>
 }
 export interface Guarded<T> {
   if: Expression;
-  then: T;
+  value: T;
 }
 export interface CompiledCard {
+  if?: Expression;
   topic: string;
   pathway?: string;
   indicator: 'info' | 'warning' | 'critical';
@@ -72,7 +74,7 @@ export interface CompiledRule {
   sections: readonly string[];
   ledger: readonly string[];
   when: Condition3[];
-  card?: CompiledCard;
+  cards: CompiledCard[];
   ask?: { if: Expression; indicator: 'info' | 'warning' | 'critical'; missing: Guarded<string>[] };
 }
 export interface CompiledCaution {
@@ -102,8 +104,9 @@ export interface CompiledGuideline {
   ledger: readonly LedgerEntry[];
   texts: Record<Language, Texts>;
   concepts: KnowledgeFiles['concepts'];
-  /** Everything with a label and codes, by id. */
+  /** Labels of analyses, conditions, procedures and drugs, by id; sites and pathways use some of the same ids. */
   labels: ReadonlyMap<string, { da: string; en: string }>;
+  siteLabels: ReadonlyMap<string, { da: string; en: string }>;
   /** By id of an analysis or condition: the facts that explain it. */
   explainedBy: ReadonlyMap<string, readonly string[]>;
   analyses: ReadonlyMap<string, Analysis>;
@@ -114,7 +117,9 @@ export interface CompiledGuideline {
 }
 
 /** What FHIRPath over a reading may name: the members of {@link Reading} and what facts add. */
-const readingMembers: ReadonlySet<string> = new Set<keyof Reading | 'explained' | 'hasEarlier' | 'earlierAbnormal' | 'group'>([
+const readingMembers: ReadonlySet<string> = new Set<
+  keyof Reading | 'explained' | 'hasEarlier' | 'earlierAbnormal' | 'group' | 'lastClosing'
+>([
   'abnormal',
   'atLeast',
   'atMost',
@@ -132,6 +137,8 @@ const readingMembers: ReadonlySet<string> = new Set<keyof Reading | 'explained' 
   'flag',
   'group',
   'hasEarlier',
+  'lastClosing',
+  'statusGiven',
   'kind',
   'modality',
   'onsetDaysAgo',
@@ -157,8 +164,13 @@ const readingMembers: ReadonlySet<string> = new Set<keyof Reading | 'explained' 
   'date',
 ]);
 
-/** Names every expression can read without a fact. */
-export const patientNames: ReadonlySet<string> = new Set<keyof Patient>(['age', 'sex', 'daysSinceBirthday', 'deceased']);
+/** Names every expression can read without a fact: the patient, and the concepts a client has configured codes for. */
+export const patientNames: ReadonlySet<string> = new Set<keyof Patient | 'configured'>([
+  'age',
+  'sex',
+  'daysSinceBirthday',
+  'deceased',
+]);
 
 /** The prefetch keys a kind of reading comes from: while one is not known, "none" is not known. */
 export const keysOfKind: Readonly<Record<ReadingKind, readonly string[]>> = {
@@ -192,20 +204,21 @@ export function compileGuideline(
   const topicIds = Object.keys(head.topics);
 
   const labels = new Map<string, { da: string; en: string }>();
-  for (const list of Object.values(concepts)) {
-    for (const concept of list) {
-      if (labels.has(concept.id) && !concepts.sites.some((site) => site.id === concept.id)) {
-        mistake(`concepts ${concept.id}`, 'the id is used twice');
-      }
-      if (!labels.has(concept.id)) labels.set(concept.id, { da: concept.da, en: concept.en });
+  for (const list of [concepts.analyses, concepts.conditions, concepts.procedures, concepts.drugs]) {
+    for (const { id, da, en } of list) {
+      if (labels.has(id)) mistake(`concepts ${id}`, 'the id is used twice');
+      labels.set(id, { da, en });
     }
   }
-  const pathwayIds = new Set(concepts.pathways.map((pathway) => pathway.id));
+  const siteLabels = new Map(concepts.sites.map(({ id, da, en }) => [id, { da, en }]));
+  // A pathway code of a family that no source names (lookup.ts).
+  const pathwayIds = new Set([...concepts.pathways.map((pathway) => pathway.id), 'other-pathway']);
 
   const expression = (place: string, text: string, context: 'reading' | 'facts'): Expression => {
     const compiled = compileExpression(text, (what) => mistake(place, what));
     for (const used of compiled.names) {
-      if (!knownNames.has(used)) mistake(place, `%${used} is neither a fact, a parameter, a ledger id nor of the patient`);
+      if (!knownNames.has(used))
+        mistake(place, `%${used} is neither a fact, a parameter, a ledger id nor of the patient`);
     }
     for (const member of compiled.members) {
       if (context === 'facts') mistake(place, `'${member}' without %: expressions over facts read names only`);
@@ -215,7 +228,8 @@ export function compileGuideline(
   };
   const over = (place: string) => (text: string) => expression(place, text, 'facts');
   const parameterAt = (place: string, name: string | undefined): void => {
-    if (name !== undefined && !parameterNames.has(name)) mistake(place, `parameter ${name} is not declared in guideline.yaml`);
+    if (name !== undefined && !parameterNames.has(name))
+      mistake(place, `parameter ${name} is not declared in guideline.yaml`);
   };
   const factAt = (place: string, name: string): void => {
     if (!factNames.has(name)) mistake(place, `fact ${name} is not declared in facts.yaml`);
@@ -233,7 +247,8 @@ export function compileGuideline(
   };
 
   for (const [id, entry] of Object.entries(head.parameters)) {
-    if (factNames.has(id) || patientNames.has(id)) mistake(`guideline.yaml parameters.${id}`, 'a fact has the same name');
+    if (factNames.has(id) || patientNames.has(id))
+      mistake(`guideline.yaml parameters.${id}`, 'a fact has the same name');
     if (entry.ledger !== undefined && !ledgerIds.has(entry.ledger)) {
       mistake(`guideline.yaml parameters.${id}`, `ledger ${entry.ledger} does not exist`);
     }
@@ -252,7 +267,12 @@ export function compileGuideline(
     const place = `facts.yaml ${name}`;
     if (patientNames.has(name)) mistake(place, 'the name belongs to the patient');
     if ('read' in definition) {
-      for (const parameter of [definition.within, definition.atLeast, definition.earlier?.olderThan, definition.earlier?.within]) {
+      for (const parameter of [
+        definition.within,
+        definition.atLeast,
+        definition.earlier?.olderThan,
+        definition.earlier?.within,
+      ]) {
         parameterAt(place, parameter);
       }
       for (const member of [definition.collect, definition.newest, definition.distinct, ...(definition.per ?? [])]) {
@@ -261,8 +281,12 @@ export function compileGuideline(
         }
       }
       for (const key of definition.needs ?? []) if (!(key in head.prefetch)) mistake(place, `no prefetch key ${key}`);
-      for (const id of definition.of ?? []) if (!labels.has(id)) mistake(place, `no concept ${id}`);
-      if (definition.panel !== undefined && !(definition.panel in head.panels)) mistake(place, `no panel ${definition.panel}`);
+      for (const id of definition.of ?? []) {
+        const isKnown = definition.read.includes('marker') ? pathwayIds.has(id) : labels.has(id);
+        if (!isKnown) mistake(place, `no concept ${id}`);
+      }
+      if (definition.panel !== undefined && !(definition.panel in head.panels))
+        mistake(place, `no panel ${definition.panel}`);
       if ((definition.panel === undefined) === (definition.of === undefined) && !readsAnyConcept(definition)) {
         mistake(place, 'needs either `of` or `panel`');
       }
@@ -272,7 +296,9 @@ export function compileGuideline(
         definition,
         concepts:
           definition.of ??
-          (definition.panel === undefined ? [] : Object.values(head.panels[definition.panel] ?? {}).flatMap(conceptsOfLine)),
+          (definition.panel === undefined
+            ? []
+            : Object.values(head.panels[definition.panel] ?? {}).flatMap(conceptsOfLine)),
         ...(definition.where !== undefined && { where: expression(`${place}.where`, definition.where, 'reading') }),
       });
     } else if ('is' in definition) {
@@ -288,8 +314,11 @@ export function compileGuideline(
       for (const other of definition.without) factAt(place, other);
       if (!(definition.panel in head.panels)) mistake(place, `no panel ${definition.panel}`);
       facts.set(name, { form: 'without', name, panel: definition.panel, without: definition.without });
-    } else {
+    } else if ('met' in definition) {
       facts.set(name, { form: 'outcome', name, rules: [...rulesMatching(place, definition.met)] });
+    } else {
+      for (const key of definition.unread) if (!(key in head.prefetch)) mistake(place, `no prefetch key ${key}`);
+      facts.set(name, { form: 'unread', name, keys: definition.unread });
     }
   }
 
@@ -306,10 +335,14 @@ export function compileGuideline(
     if (rules.has(rule.id)) mistake(place, 'the id is used twice');
     for (const id of rule.ledger ?? []) if (!ledgerIds.has(id)) mistake(place, `ledger ${id} does not exist`);
     const at = over(place);
-    const guard = <T>(entries: readonly { if: string }[] | undefined, then: (entry: never) => T): Guarded<T>[] =>
-      (entries ?? []).map((entry) => ({ if: at(entry.if), then: then(entry as never) }));
+    const guard = <T>(
+      entries: readonly { if: string }[] | undefined,
+      valueOfEntry: (entry: never) => T,
+    ): Guarded<T>[] => (entries ?? []).map((entry) => ({ if: at(entry.if), value: valueOfEntry(entry as never) }));
+    const cards = rule.card === undefined ? [] : Array.isArray(rule.card) ? rule.card : [rule.card];
     const compiled: CompiledRule = {
       id: rule.id,
+      cards: [],
       title: rule.title,
       sections: rule.sections,
       ledger: rule.ledger ?? [],
@@ -322,18 +355,19 @@ export function compileGuideline(
     for (const language of ['da', 'en'] as const) {
       const texts = files.texts[language];
       const inTexts = `texts/${language}.yaml`;
-      if ((rule.card || rule.ask) && !texts.rules[rule.id]) mistake(inTexts, `rules.${rule.id} is missing`);
+      if ((cards.length > 0 || rule.ask) && !texts.rules[rule.id]) mistake(inTexts, `rules.${rule.id} is missing`);
       if (rule.ask && !texts.rules[rule.id]?.ask) mistake(inTexts, `rules.${rule.id}.ask is missing`);
-      for (const { label } of rule.card?.suggest ?? []) {
+      for (const { label } of cards.flatMap((card) => card.suggest ?? [])) {
         if (!(label in texts.suggestions)) mistake(inTexts, `suggestions.${label} is missing`);
       }
-      for (const { text } of rule.card?.notes ?? []) if (!(text in texts.notes)) mistake(inTexts, `notes.${text} is missing`);
-      for (const id of [...(rule.card?.missing ?? []), ...(rule.ask?.missing ?? [])]) {
-        if (typeof id !== 'string' && !labels.has(id.id) && !(id.id in texts.missing)) mistake(inTexts, `missing.${id.id} is missing`);
+      for (const { text } of cards.flatMap((card) => card.notes ?? []))
+        if (!(text in texts.notes)) mistake(inTexts, `notes.${text} is missing`);
+      for (const id of [...cards.flatMap((card) => card.missing ?? []), ...(rule.ask?.missing ?? [])]) {
+        if (typeof id !== 'string' && !labels.has(id.id) && !(id.id in texts.missing))
+          mistake(inTexts, `missing.${id.id} is missing`);
       }
     }
-    if (rule.card) {
-      const { card } = rule;
+    for (const card of cards) {
       if (!topicIds.includes(card.topic)) mistake(place, `topic ${card.topic} is not declared in guideline.yaml`);
       for (const id of [card.pathway, ...(card.suggest ?? []).map((s) => s.refer)]) {
         if (id !== undefined && !pathwayIds.has(id)) mistake(place, `no pathway ${id}`);
@@ -344,14 +378,15 @@ export function compileGuideline(
         if (typeof order === 'string') factAt(place, order);
         else for (const id of order ?? []) if (!labels.has(id)) mistake(place, `no analysis or procedure ${id}`);
       }
-      compiled.card = {
+      compiled.cards.push({
+        ...(card.if !== undefined && { if: at(card.if) }),
         topic: card.topic,
         ...(card.pathway !== undefined && { pathway: card.pathway }),
         indicator: card.indicator ?? head.topics[card.topic]?.indicator ?? 'info',
         indicatorWhen: guard(card.indicatorWhen, (entry: { indicator: CompiledCard['indicator'] }) => entry.indicator),
         evidence: card.evidence,
         missing: (card.missing ?? []).map((entry) =>
-          typeof entry === 'string' ? entry : { if: at(entry.if), then: entry.id },
+          typeof entry === 'string' ? entry : { if: at(entry.if), value: entry.id },
         ),
         ...(card.registrationCode !== undefined && { registrationCode: card.registrationCode }),
         suggest: (card.suggest ?? []).map(({ unless, ...rest }) => ({
@@ -361,10 +396,10 @@ export function compileGuideline(
         withhold: guard(card.withhold, (entry: { reason: string }) => entry.reason),
         notes: guard(card.notes, (entry: { text: string }) => entry.text),
         contact: card.contact ?? false,
-      };
+      });
     }
     if (rule.ask) {
-      if (!rule.card) mistake(place, '`ask` needs a `card` to take the topic from');
+      if (cards.length === 0) mistake(place, '`ask` needs a `card` to take the topic from');
       compiled.ask = {
         if: at(rule.ask.if),
         indicator: rule.ask.indicator,
@@ -382,7 +417,8 @@ export function compileGuideline(
 
   for (const entry of files.ledger) {
     const place = `ledger.yaml ${entry.id}`;
-    if (!entry.options.some((option) => option.key === entry.default)) mistake(place, `default ${entry.default} is not an option`);
+    if (!entry.options.some((option) => option.key === entry.default))
+      mistake(place, `default ${entry.default} is not an option`);
     for (const option of entry.options) for (const id of Object.keys(option.set ?? {})) parameterAt(place, id);
   }
 
@@ -428,6 +464,7 @@ export function compileGuideline(
     texts: files.texts,
     concepts,
     labels,
+    siteLabels,
     explainedBy,
     analyses: new Map(concepts.analyses.map((analysis) => [analysis.id, analysis])),
     procedures: new Map(concepts.procedures.map((procedure) => [procedure.id, procedure])),
@@ -441,13 +478,21 @@ export function compileGuideline(
 }
 
 /** The ids of the analyses a line of a panel can be satisfied by. */
-export function conceptsOfLine(line: { any?: string[] | undefined; all?: string[] | undefined; atLeast?: { of: string[] } | undefined }): string[] {
+export function conceptsOfLine(line: {
+  any?: string[] | undefined;
+  all?: string[] | undefined;
+  atLeast?: { of: string[] } | undefined;
+}): string[] {
   return [...(line.any ?? []), ...(line.all ?? []), ...(line.atLeast?.of ?? [])];
 }
 
-/** Encounters have no concept: a fact may read all of them. */
+/** A fact may read all encounters or all medications, whatever they are coded as. */
 function readsAnyConcept(definition: SelectionFact): boolean {
-  return definition.of === undefined && definition.panel === undefined && definition.read.every((kind) => kind === 'encounter');
+  return (
+    definition.of === undefined &&
+    definition.panel === undefined &&
+    definition.read.every((kind) => kind === 'encounter' || kind === 'medication')
+  );
 }
 
 /** The names an expression, a fact or a rule needs directly. */
@@ -465,6 +510,7 @@ function dependencies(
   if (fact.form === 'value') return [...fact.value.names];
   if (fact.form === 'without') return [...fact.without];
   if (fact.form === 'outcome') return [...fact.rules];
+  if (fact.form === 'unread') return [];
   const explained = fact.where?.members.includes('explained')
     ? fact.concepts.flatMap((concept) => explainedBy.get(concept) ?? [])
     : [];
@@ -482,7 +528,10 @@ function reportCycles(
   const visit = (node: string): void => {
     if (done.has(node)) return;
     if (path.includes(node)) {
-      mistake(facts.has(node) ? `facts.yaml ${node}` : `rules ${node}`, `depends on itself: ${[...path.slice(path.indexOf(node)), node].join(' -> ')}`);
+      mistake(
+        facts.has(node) ? `facts.yaml ${node}` : `rules ${node}`,
+        `depends on itself: ${[...path.slice(path.indexOf(node)), node].join(' -> ')}`,
+      );
       return;
     }
     path.push(node);

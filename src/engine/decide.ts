@@ -1,7 +1,7 @@
-import { buildCards, type Card, type CardOptions } from './cards.ts';
-import type { CompiledGuideline } from './compile.ts';
 import { NotFoundError } from '../errors.ts';
-import { chooseEnvironment, decideRules, type LedgerChoices } from './rules.ts';
+import { buildCards, type Card, type CardOptions, type ClientSettings } from './cards.ts';
+import type { CompiledGuideline } from './compile.ts';
+import { chooseEnvironment, decideRules } from './rules.ts';
 import type { Chart, Decision } from './types.ts';
 
 /** What a service answers for one chart. */
@@ -21,7 +21,7 @@ export interface Answer {
 export function decide(guideline: CompiledGuideline, serviceId: string, chart: Chart, options: CardOptions): Answer {
   const service = guideline.services.get(serviceId);
   if (service === undefined) throw new NotFoundError(`No service ${serviceId}`);
-  const results = decideRules(guideline, chart, environmentOf(guideline, options.client.ledger));
+  const results = decideRules(guideline, chart, environmentOf(guideline, options.client));
   const cards = buildCards(guideline, service, results, chart, options);
   const decisions = service.rules.map((id) => {
     const { rule: _, ...decision } = results.get(id);
@@ -30,18 +30,18 @@ export function decide(guideline: CompiledGuideline, serviceId: string, chart: C
   return { decisions, cards };
 }
 
-const environments = new WeakMap<CompiledGuideline, WeakMap<LedgerChoices, Record<string, unknown>>>();
+const environments = new WeakMap<CompiledGuideline, WeakMap<ClientSettings, Record<string, unknown>>>();
 
-function environmentOf(guideline: CompiledGuideline, choices: LedgerChoices): Record<string, unknown> {
+function environmentOf(guideline: CompiledGuideline, client: ClientSettings): Record<string, unknown> {
   let ofGuideline = environments.get(guideline);
   if (ofGuideline === undefined) {
     ofGuideline = new WeakMap();
     environments.set(guideline, ofGuideline);
   }
-  let environment = ofGuideline.get(choices);
+  let environment = ofGuideline.get(client);
   if (environment === undefined) {
-    environment = chooseEnvironment(guideline, choices);
-    ofGuideline.set(choices, environment);
+    environment = chooseEnvironment(guideline, client);
+    ofGuideline.set(client, environment);
   }
   return environment;
 }

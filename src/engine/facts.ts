@@ -104,13 +104,21 @@ export function collectFacts(
         return linesWithout(fact.panel, fact.without);
       case 'outcome':
         return { truth: fact.rules.some((rule) => isMet(rule) === true), readings: [], lacking: [] };
+      case 'unread': {
+        const unread = fact.keys.filter((key) => !isKeyKnown(guideline, chart, key, undefined));
+        return { truth: unread.length > 0, values: unread, readings: [], lacking: [] };
+      }
     }
   };
 
   const readingsOf = (expression: Expression): Reading[] =>
-    expression.names.flatMap((name) => (guideline.facts.has(name) && get(name).truth === true ? get(name).readings : []));
+    expression.names.flatMap((name) =>
+      guideline.facts.has(name) && get(name).truth === true ? get(name).readings : [],
+    );
   const lackingOf = (expression: Expression): string[] => [
-    ...new Set(expression.names.flatMap((name) => (guideline.facts.has(name) ? get(name).lacking : missingOfPatient(name)))),
+    ...new Set(
+      expression.names.flatMap((name) => (guideline.facts.has(name) ? get(name).lacking : missingOfPatient(name))),
+    ),
   ];
   const missingOfPatient = (name: string): string[] =>
     name in patient && Array.isArray(patient[name]) ? [`patient:${name}`] : [];
@@ -158,6 +166,12 @@ export function collectFacts(
       const explained = isExplained(reading.concept);
       context = { ...context, ...(explained !== null && { explained }) };
     }
+    if (members.includes('lastClosing')) {
+      const closing = index
+        .of('marker', reading.concept)
+        .find((other) => other.role === 'closing' && other.daysAgo !== undefined);
+      context = { ...context, ...(closing?.daysAgo !== undefined && { lastClosing: closing.daysAgo }) };
+    }
     if (fact.definition.earlier !== undefined) {
       context = { ...context, ...earlierOf(fact.definition, reading) };
     }
@@ -201,7 +215,11 @@ export function collectFacts(
     return found;
   };
 
-  const match = (fact: CompiledFact & { form: 'selection' }, concept: string | undefined, values: Environment | null) => {
+  const match = (
+    fact: CompiledFact & { form: 'selection' },
+    concept: string | undefined,
+    values: Environment | null,
+  ) => {
     const definite: Reading[] = [];
     const possible: Reading[] = [];
     const lacking: string[] = [];
@@ -243,11 +261,16 @@ export function collectFacts(
     const member = definition.collect ?? definition.newest;
     if (member === undefined) return { truth: truthOf, readings: definite, lacking: truthOf === null ? why : [] };
     const from = definition.newest === undefined ? definite : definite.slice(0, 1);
-    const found = from.flatMap((reading) => valueOf(reading, member));
-    return { truth: found.length > 0 ? true : open ? null : false, values: found, readings: from, lacking: found.length > 0 ? [] : why };
+    const found = from.flatMap((reading) => membersOf(reading, member));
+    return {
+      truth: found.length > 0 ? true : open ? null : false,
+      values: found,
+      readings: from,
+      lacking: found.length > 0 ? [] : why,
+    };
   };
 
-  const valueOf = (reading: Reading, member: string): (string | number | boolean)[] => {
+  const membersOf = (reading: Reading, member: string): (string | number | boolean)[] => {
     const value =
       member === 'group' ? guideline.analyses.get(reading.concept)?.group : reading[member as keyof Reading];
     return value === undefined ? [] : Array.isArray(value) ? value : [value as string | number | boolean];
@@ -256,7 +279,7 @@ export function collectFacts(
   const countDistinct = (definition: SelectionFact, readings: readonly Reading[]): number =>
     definition.distinct === undefined
       ? readings.length
-      : new Set(readings.flatMap((reading) => valueOf(reading, definition.distinct ?? ''))).size;
+      : new Set(readings.flatMap((reading) => membersOf(reading, definition.distinct ?? ''))).size;
 
   /** Per line of a panel: surely matched, or possibly. */
   const selectLines = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
@@ -312,7 +335,7 @@ export function collectFacts(
     const groups = new Map<string, Set<string>>();
     for (const reading of readings) {
       for (const member of per) {
-        for (const value of valueOf(reading, member)) {
+        for (const value of membersOf(reading, member)) {
           const key = `${member}=${value}`;
           let group = groups.get(key);
           if (group === undefined) {
@@ -339,10 +362,10 @@ export function collectFacts(
       if (state === undefined) throw new TypeError(`Fact ${name} does not read a panel`);
       return state;
     });
-    const sure = lines.filter((line) => states.every((state) => !state.definite.has(line) && !state.possible.has(line)));
-    const possible = lines.filter(
-      (line) => !sure.includes(line) && states.every((state) => !state.definite.has(line)),
+    const sure = lines.filter((line) =>
+      states.every((state) => !state.definite.has(line) && !state.possible.has(line)),
     );
+    const possible = lines.filter((line) => !sure.includes(line) && states.every((state) => !state.definite.has(line)));
     return {
       truth: sure.length > 0 ? true : possible.length > 0 ? null : false,
       values: sure,
@@ -396,7 +419,12 @@ function isKeyKnown(guideline: CompiledGuideline, chart: Chart, key: string, day
   const report = chart.keys[key];
   if (report === undefined || report.state === 'missing' || report.state === 'failed') return false;
   if (report.state !== 'truncated') return true;
-  return guideline.sortedKeys.has(key) && days !== undefined && report.oldestDaysAgo !== undefined && report.oldestDaysAgo > days;
+  return (
+    guideline.sortedKeys.has(key) &&
+    days !== undefined &&
+    report.oldestDaysAgo !== undefined &&
+    report.oldestDaysAgo > days
+  );
 }
 
 interface ReadingIndex {

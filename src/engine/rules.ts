@@ -1,10 +1,14 @@
 import type { CompiledGuideline, CompiledRule } from './compile.ts';
-import type { Fact, Facts } from './facts.ts';
-import { collectFacts } from './facts.ts';
+import { collectFacts, type Facts } from './facts.ts';
 import type { Chart, Decision, FactRead, Outcome, Truth } from './types.ts';
 
-/** The choices of a client that change decisions: option keys by the override key of ledger.yaml. */
-export type LedgerChoices = Readonly<Record<string, string>>;
+/** What of a client's settings changes decisions. */
+export interface Choices {
+  /** Option keys by the override key of ledger.yaml. */
+  ledger: Readonly<Record<string, string>>;
+  /** Concepts the client has configured codes for. */
+  codes?: Readonly<Record<string, unknown>>;
+}
 
 /** A rule decided, with what its card needs. */
 export interface Result extends Decision {
@@ -19,11 +23,11 @@ export interface Results {
 }
 
 /** Parameters and ledger choices in force for a client. Compute once per client, not per request. */
-export function chooseEnvironment(guideline: CompiledGuideline, choices: LedgerChoices): Record<string, unknown> {
-  const environment: Record<string, unknown> = {};
+export function chooseEnvironment(guideline: CompiledGuideline, choices: Choices): Record<string, unknown> {
+  const environment: Record<string, unknown> = { configured: Object.keys(choices.codes ?? {}) };
   for (const [name, { value }] of Object.entries(guideline.head.parameters)) environment[name] = value;
   for (const entry of guideline.ledger) {
-    const key = choices[entry.override] ?? entry.default;
+    const key = choices.ledger[entry.override] ?? entry.default;
     environment[entry.id] = key;
     const option = entry.options.find((candidate) => candidate.key === key);
     Object.assign(environment, option?.set);
@@ -95,5 +99,3 @@ function decideRule(rule: CompiledRule, facts: Facts): Result {
     rule,
   };
 }
-
-export type { Fact };

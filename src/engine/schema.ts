@@ -113,7 +113,10 @@ const withoutFact = z.strictObject({ ...factBase, panel: name, without: z.array(
 /** True when a rule of the list is met; unknown ones do not count (section 0, "Three-valued"). */
 const outcomeFact = z.strictObject({ ...factBase, met: ruleIds });
 
-export const factSchema = z.union([selectionFact, derivedFact, valueFact, withoutFact, outcomeFact]);
+/** The keys of the list that could not be read in full. */
+const unreadFact = z.strictObject({ ...factBase, unread: z.array(z.string()).min(1) });
+
+export const factSchema = z.union([selectionFact, derivedFact, valueFact, withoutFact, outcomeFact, unreadFact]);
 export type FactDefinition = z.infer<typeof factSchema>;
 export type SelectionFact = z.infer<typeof selectionFact>;
 export const factsSchema = z.record(name, factSchema);
@@ -133,6 +136,28 @@ const suggestion = z.strictObject({
 });
 export type SuggestionDefinition = z.infer<typeof suggestion>;
 
+/** What a met decision tells. */
+const cardSchema = z.strictObject({
+  /** This card only when it holds. */
+  if: fhirpath.optional(),
+  topic: z.string(),
+  pathway: z.string().optional(),
+  indicator: indicator.optional(),
+  /** The first that holds replaces the indicator. */
+  indicatorWhen: z.array(z.strictObject({ if: fhirpath, indicator })).optional(),
+  /** Facts whose readings the card shows and cites. */
+  evidence: z.array(name).min(1),
+  /** Fact with the ids of what is missing; or FHIRPath-guarded single ids. */
+  missing: z.array(z.union([name, z.strictObject({ if: fhirpath, id: z.string() })])).optional(),
+  registrationCode: z.string().optional(),
+  suggest: z.array(suggestion).optional(),
+  /** The decision stays met, its card is not sent. */
+  withhold: z.array(z.strictObject({ if: fhirpath, reason: z.string() })).optional(),
+  /** Extra paragraphs of `detail`, by key in texts, when they apply. */
+  notes: z.array(z.strictObject({ if: fhirpath, text: z.string() })).optional(),
+  contact: z.literal(true).optional(),
+});
+
 export const ruleSchema = z.strictObject({
   id: z.string().regex(/^[A-Z]{3}-\d\d$/),
   title: bilingual,
@@ -140,27 +165,8 @@ export const ruleSchema = z.strictObject({
   ledger: z.array(ledgerId).optional(),
   /** All must hold. A condition that fails may name the reason. */
   when: z.array(condition).min(1),
-  /** Absent: decided and recorded only. */
-  card: z
-    .strictObject({
-      topic: z.string(),
-      pathway: z.string().optional(),
-      indicator: indicator.optional(),
-      /** The first that holds replaces the indicator. */
-      indicatorWhen: z.array(z.strictObject({ if: fhirpath, indicator })).optional(),
-      /** Facts whose readings the card shows and cites. */
-      evidence: z.array(name).min(1),
-      /** Fact with the ids of what is missing; or FHIRPath-guarded single ids. */
-      missing: z.array(z.union([name, z.strictObject({ if: fhirpath, id: z.string() })])).optional(),
-      registrationCode: z.string().optional(),
-      suggest: z.array(suggestion).optional(),
-      /** The decision stays met, its card is not sent. */
-      withhold: z.array(z.strictObject({ if: fhirpath, reason: z.string() })).optional(),
-      /** Extra paragraphs of `detail`, by key in texts, when they apply. */
-      notes: z.array(z.strictObject({ if: fhirpath, text: z.string() })).optional(),
-      contact: z.literal(true).optional(),
-    })
-    .optional(),
+  /** Absent: decided and recorded only. Several: one per destination. */
+  card: z.union([cardSchema, z.array(cardSchema).min(1)]).optional(),
   /** An unknown decision that can name what to find out: a card with `open`. */
   ask: z
     .strictObject({

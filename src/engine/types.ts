@@ -114,8 +114,6 @@ export interface Reading {
   class?: string;
   /** Specialty ids understood from serviceType, serviceProvider (contained or by name pattern). */
   specialties?: string[];
-  /** True where it belongs to an admission that another encounter read already stands for. */
-  part?: boolean;
 
   // medication
   /** In use now (contract section 2, medication). */
