@@ -1,0 +1,161 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import * as z from 'zod';
+import { ConfigError } from './errors.ts';
+
+const mebibyte = 1024 * 1024;
+
+const whole = (least: number) => z.coerce.number().int().min(least);
+
+/**
+ * The environment this service reads: one member per variable, described for the table in the README.
+ *
+ * A default that depends on other settings stands in `meta.shown` and is worked out by {@link readConfig}.
+ */
+export const environmentSchema = z.object({
+  MODE: z
+    .enum(['demo', 'production'])
+    .default('demo')
+    .describe(
+      '`demo`: loopback only, no JWT, any loopback origin, loopback FHIR servers may be called without a token. `production`: refuses to start without clients',
+    ),
+  HOST: z.string().default('127.0.0.1').describe('Address it listens on'),
+  PORT: whole(0).max(65_535).default(3000).describe('Port it listens on; `0` takes a free one'),
+  PUBLIC_BASE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('What clients call it')
+    .meta({ shown: '`http://HOST:PORT`' }),
+  DATA_DIR: z.string().default('./data').describe('Folder of the embedded store and of the keys'),
+  DATABASE_URL: z.string().optional().describe('PostgreSQL instead of the embedded store (not in this version)'),
+  CLIENTS_DIR: z
+    .string()
+    .optional()
+    .describe('Folder of client profiles, one YAML file each (not in this version; demo uses the built-in client)'),
+  AUDIT_TOKEN: z
+    .string()
+    .min(16)
+    .optional()
+    .describe('Bearer token for `/audit`, at least 16 characters')
+    .meta({ shown: 'made at start and printed' }),
+  AUDIT_REQUIRED: z
+    .enum(['true', 'false'])
+    .default('true')
+    .describe('`false`: answer, and count the failure, when the audit record cannot be written'),
+  WORKERS: whole(2)
+    .optional()
+    .describe('Worker threads that evaluate requests, at least 2')
+    .meta({ shown: 'processors - 1, at least 2' }),
+  JOBS_PER_WORKER: whole(1).default(8).describe('Evaluations one worker thread holds at a time'),
+  QUEUE_LENGTH: whole(1).default(256).describe('Evaluations that may wait for a worker; more are answered 503'),
+  LARGE_BODY_BYTES: whole(1).default(mebibyte).describe('Bodies above this never occupy the last free worker'),
+  MAX_BODY_BYTES: whole(1024)
+    .default(10 * mebibyte)
+    .describe('Largest body taken, also after inflation'),
+  MAX_FEEDBACK_BYTES: whole(1024).default(mebibyte).describe('Largest body taken by a feedback address'),
+  MAX_HELD_BYTES: whole(1024)
+    .default(256 * mebibyte)
+    .describe('Bytes of all bodies being read or evaluated; more are answered 503'),
+  MAX_ENTRIES: whole(1).default(20_000).describe('Bundle entries taken, over all prefetch keys and draft orders'),
+  MAX_DEPTH: whole(8).default(64).describe('Nesting of objects and arrays taken'),
+  DEADLINE_MS: whole(100).default(4000).describe('An evaluation not done by then is answered 503'),
+  COLLECT_MS: whole(0).default(2500).describe('Time for calls to the FHIR server; must be below `DEADLINE_MS`'),
+  UPLOAD_MS: whole(1000).default(30_000).describe('Time a client has to send its request'),
+  DRAIN_MS: whole(0).default(10_000).describe('Time for requests under way when the process is told to stop'),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least level logged'),
+});
+
+/** All settings of the process, checked and frozen. */
+export interface Config {
+  readonly mode: 'demo' | 'production';
+  readonly host: string;
+  readonly port: number;
+  /** Absent: follows from the address listened on. */
+  readonly publicBaseUrl: string | undefined;
+  readonly dataDir: string;
+  /** Absent: made at start. */
+  readonly auditToken: string | undefined;
+  readonly auditRequired: boolean;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly limits: {
+    readonly bodyBytes: number;
+    readonly feedbackBytes: number;
+    readonly heldBytes: number;
+    readonly entries: number;
+    readonly depth: number;
+    readonly deadlineMs: number;
+    readonly collectMs: number;
+    readonly uploadMs: number;
+    readonly drainMs: number;
+  };
+  readonly pool: {
+    readonly workers: number;
+    readonly jobsPerWorker: number;
+    readonly queueLength: number;
+    readonly largeBytes: number;
+  };
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+
+/**
+ * Reads the settings of the process from its environment.
+ *
+ * An empty variable counts as not set.
+ *
+ * @throws {@link ConfigError} naming every variable that is wrong and what was expected.
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const read = environmentSchema.safeParse(given);
+  if (!read.success) {
+    throw new ConfigError(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  }
+  const env = read.data;
+  if (env.MODE === 'production') {
+    throw new ConfigError(
+      'MODE=production needs client profiles in CLIENTS_DIR, which this version cannot read yet: start with MODE=demo',
+    );
+  }
+  if (!isLoopback(env.HOST)) {
+    throw new ConfigError(
+      'HOST: MODE=demo checks no caller and listens on a loopback address only: set HOST=127.0.0.1',
+    );
+  }
+  for (const name of ['DATABASE_URL', 'CLIENTS_DIR'] as const) {
+    if (env[name] !== undefined) throw new ConfigError(`${name}: this version cannot use it yet: unset it`);
+  }
+  if (env.COLLECT_MS >= env.DEADLINE_MS) {
+    throw new ConfigError('COLLECT_MS: must be below DEADLINE_MS, so that what was gathered is still decided');
+  }
+  return Object.freeze({
+    mode: env.MODE,
+    host: env.HOST,
+    port: env.PORT,
+    publicBaseUrl: env.PUBLIC_BASE_URL?.replace(/\/+$/, ''),
+    dataDir: resolve(env.DATA_DIR),
+    auditToken: env.AUDIT_TOKEN,
+    auditRequired: env.AUDIT_REQUIRED === 'true',
+    logLevel: env.LOG_LEVEL,
+    limits: Object.freeze({
+      bodyBytes: env.MAX_BODY_BYTES,
+      feedbackBytes: env.MAX_FEEDBACK_BYTES,
+      heldBytes: env.MAX_HELD_BYTES,
+      entries: env.MAX_ENTRIES,
+      depth: env.MAX_DEPTH,
+      deadlineMs: env.DEADLINE_MS,
+      collectMs: env.COLLECT_MS,
+      uploadMs: env.UPLOAD_MS,
+      drainMs: env.DRAIN_MS,
+    }),
+    pool: Object.freeze({
+      workers: env.WORKERS ?? Math.max(2, availableParallelism() - 1),
+      jobsPerWorker: env.JOBS_PER_WORKER,
+      queueLength: env.QUEUE_LENGTH,
+      largeBytes: env.LARGE_BODY_BYTES,
+    }),
+  });
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { renderConfigTable } from '../src/cli/config-table.ts';
+import { environmentSchema, readConfig } from '../src/config.ts';
+import { ConfigError } from '../src/errors.ts';
+
+describe('the configuration', () => {
+  it('without any variable is demo mode on loopback, audit required', () => {
+    const config = readConfig({});
+    expect(config).toMatchObject({ mode: 'demo', host: '127.0.0.1', port: 3000, auditRequired: true });
+    expect(config.limits).toMatchObject({ bodyBytes: 10_485_760, entries: 20_000, depth: 64, deadlineMs: 4000 });
+    expect(config.pool.workers).toBeGreaterThanOrEqual(2);
+  });
+
+  it('cannot be changed', () => {
+    const config = readConfig({});
+    expect([config, config.limits, config.pool].every(Object.isFrozen)).toBe(true);
+  });
+
+  it('takes an empty variable as not set', () => {
+    expect(readConfig({ PORT: '', PUBLIC_BASE_URL: '' })).toMatchObject({ port: 3000, publicBaseUrl: undefined });
+  });
+
+  it('reads numbers, switches and addresses', () => {
+    const environment = {
+      PORT: '8080',
+      AUDIT_REQUIRED: 'false',
+      PUBLIC_BASE_URL: 'https://cds.example.org/',
+      WORKERS: '5',
+    };
+    const config = readConfig(environment);
+    expect(config).toMatchObject({ port: 8080, auditRequired: false, publicBaseUrl: 'https://cds.example.org' });
+    expect(config.pool.workers).toBe(5);
+  });
+
+  it.each(['localhost', '127.0.0.1', '127.8.9.10', '::1'])('in demo mode listens on %s', (host) => {
+    expect(readConfig({ HOST: host }).host).toBe(host);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['HOST', { HOST: '0.0.0.0' }],
+    ['HOST', { HOST: '127.0.0.1.example.org' }],
+    ['PORT', { PORT: 'http' }],
+    ['PORT', { PORT: '70000' }],
+    ['MODE', { MODE: 'test' }],
+    ['PUBLIC_BASE_URL', { PUBLIC_BASE_URL: 'ftp://example.org' }],
+    ['AUDIT_REQUIRED', { AUDIT_REQUIRED: 'no' }],
+    ['AUDIT_TOKEN', { AUDIT_TOKEN: 'short' }],
+    ['WORKERS', { WORKERS: '1' }],
+    ['COLLECT_MS', { COLLECT_MS: '4000' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://localhost/cds' }],
+    ['CLIENTS_DIR', { CLIENTS_DIR: './clients' }],
+    ['CLIENTS_DIR', { MODE: 'production', HOST: '0.0.0.0' }],
+  ])('names %s when it is wrong: %j', (name, environment) => {
+    expect(() => readConfig(environment)).toThrow(ConfigError);
+    expect(() => readConfig(environment)).toThrow(name);
+  });
+
+  it('names every variable that is wrong at once', () => {
+    expect(() => readConfig({ PORT: 'x', WORKERS: '0' })).toThrow(/PORT: .*WORKERS: /);
+  });
+
+  it('does not repeat a secret that is wrong', () => {
+    expect(() => readConfig({ AUDIT_TOKEN: 'hunter2' })).toThrow(/^(?!.*hunter2)/);
+  });
+});
+
+describe('the table of the README', () => {
+  it('has a row with meaning and default for every variable', () => {
+    const rows = renderConfigTable().trim().split('\n').slice(2);
+    expect(rows.map((row) => /^\| `(\w+)`/.exec(row)?.[1])).toEqual(Object.keys(environmentSchema.shape));
+    for (const row of rows) expect(row).toMatch(/^\| `\w+` \| \S.+ \| \S.* \|$/);
+    expect(rows).toContain('| `PORT` | Port it listens on; `0` takes a free one | `3000` |');
+  });
+});
