@@ -1,0 +1,267 @@
+import { randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
+import cors from 'cors';
+import express, { type Express, type RequestHandler, type Response, type Router } from 'express';
+import helmet from 'helmet';
+import type { RecordEntry } from '../audit/record.ts';
+import type { AuditStore } from '../audit/store.ts';
+import type { Config } from '../config.ts';
+import type { CompiledGuideline, CompiledService } from '../engine/compile.ts';
+import { NotAcceptedError, NotFoundError, UnavailableError } from '../errors.ts';
+import type { Authenticate } from './auth.ts';
+import { createRoom, type Room, readBody } from './body.ts';
+import { handleError, sendProblem } from './error-handler.ts';
+import type { Evaluate } from './evaluate.ts';
+import { readFeedback } from './feedback.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { parseBody } from './parse.ts';
+import { renderDiscovery } from './services.ts';
+import { beginState, stateOf } from './state.ts';
+
+/** What the HTTP edge works with. */
+export interface AppParts {
+  guideline: CompiledGuideline;
+  evaluate: Evaluate;
+  store: AuditStore;
+  authenticate: Authenticate;
+  /** Browsers on these origins may call; see {@link demoOrigins}. */
+  allowedOrigins: readonly (string | RegExp)[];
+  limits: Config['limits'];
+  auditRequired: boolean;
+  metrics: Metrics;
+  log: Log;
+  /** Whether evaluations can be taken: false while workers start. */
+  isReady(): boolean;
+  isDraining(): boolean;
+  /** Routes of `/audit/api`. */
+  audit: Router;
+  /** The current instant. */
+  now?(): Date;
+}
+
+/** Demo mode: pages on this machine, and the public sandbox. */
+export const demoOrigins: readonly (string | RegExp)[] = [
+  /^https?:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/,
+  'https://sandbox.cds-hooks.org',
+];
+
+const feedbackExtension = 'dk.diagnostisk-pakkeforloeb.feedback';
+/** Seconds a browser may remember what a preflight allowed. */
+const preflightAge = 600;
+/** Status logged where the client left before its answer was out; no such answer is ever sent. */
+const clientGone = 499;
+
+/** Puts the HTTP edge together. */
+export function createApp(parts: AppParts): Express {
+  const app = express();
+  const room = createRoom(parts.limits.heldBytes);
+  // Answers to calls are never fetched again; discovery has its own tag.
+  app.set('etag', false);
+  app.use(watchRequest(parts), collapseSlashes, helmet());
+
+  app.get('/livez', (_request, response) => void response.json({ status: 'alive' }));
+  app.get('/readyz', checkReadiness(parts));
+  app.get('/metrics', async (_request, response) => {
+    const { registry } = parts.metrics;
+    response.set('Content-Type', registry.contentType).send(await registry.metrics());
+  });
+  app.use('/audit/api', parts.audit);
+
+  // Before authentication and before the body is read: a browser that gets an error without these headers hides it.
+  app.use('/cds-services', allowOrigins(parts.allowedOrigins), refuseWhileDraining(parts), authenticate(parts));
+  app.param('service', findService(parts.guideline));
+  app.route('/cds-services').get(sendDiscovery(parts.guideline)).all(refuseMethod('GET, HEAD'));
+  app.route('/cds-services/:service').post(answerCall(parts, room)).all(refuseMethod('POST'));
+  app.route('/cds-services/:service/feedback').post(takeFeedback(parts, room)).all(refuseMethod('POST'));
+
+  app.use(() => {
+    throw new NotFoundError('There is nothing at this address; discovery is at /cds-services.');
+  });
+  app.use(handleError);
+  return app;
+}
+
+/** Gives the request an id, and logs and counts it when its answer is out. */
+function watchRequest({ log, metrics }: AppParts): RequestHandler {
+  return (_request, response, next) => {
+    const started = performance.now();
+    const state = beginState(response, randomUUID());
+    response.set('X-Request-Id', state.id);
+    response.once('close', () => {
+      const { service, ...known } = state;
+      const ms = performance.now() - started;
+      const named = service === undefined ? {} : { service: service.id, hook: service.hook };
+      const isGone = !response.writableFinished;
+      const status = isGone ? clientGone : response.statusCode;
+      log.request({ ...known, ...named, ...(isGone ? { code: 'client-gone' } : {}), status, ms });
+      metrics.countRequest({ service: 'none', hook: 'none', ...named, status, seconds: ms / 1000 });
+    });
+    next();
+  };
+}
+
+/** Clients put `/` between a base that ends in one and a path that begins with one. */
+const collapseSlashes: RequestHandler = (request, _response, next) => {
+  const [path = '', ...query] = request.url.split('?');
+  if (path.startsWith('/')) request.url = [path.replace(/\/{2,}/g, '/'), ...query].join('?');
+  next();
+};
+
+function allowOrigins(origins: readonly (string | RegExp)[]): RequestHandler {
+  return cors({
+    origin: [...origins],
+    methods: ['GET', 'HEAD', 'POST'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'Content-Encoding', 'Accept', 'Accept-Language'],
+    exposedHeaders: ['Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
+    maxAge: preflightAge,
+  });
+}
+
+function refuseWhileDraining({ isDraining }: AppParts): RequestHandler {
+  return (_request, response, next) => {
+    if (!isDraining()) return next();
+    response.set('Connection', 'close');
+    throw new UnavailableError('draining', 'The service is stopping: try again.');
+  };
+}
+
+function authenticate(parts: AppParts): RequestHandler {
+  return async (request, response, next) => {
+    stateOf(response).client = (await parts.authenticate(request)).client;
+    next();
+  };
+}
+
+function findService(guideline: CompiledGuideline) {
+  return (_request: unknown, response: Response, next: () => void, id: string): void => {
+    const service = guideline.services.get(id);
+    if (service === undefined) throw new NotFoundError('There is no such service; discovery is at /cds-services.');
+    stateOf(response).service = service;
+    next();
+  };
+}
+
+function refuseMethod(allowed: string): RequestHandler {
+  return (_request, response) => {
+    response.set('Allow', allowed);
+    throw new NotAcceptedError(405, `This address takes ${allowed} only.`);
+  };
+}
+
+function sendDiscovery(guideline: CompiledGuideline): RequestHandler {
+  const { body, etag } = renderDiscovery(guideline);
+  return (_request, response) => {
+    response
+      .set({ ETag: etag, 'Cache-Control': 'no-cache', 'Content-Type': 'application/json; charset=utf-8' })
+      .send(body);
+  };
+}
+
+/** The call of a service: read, evaluate, store the record, answer. */
+function answerCall(parts: AppParts, room: Room): RequestHandler {
+  const { limits, metrics } = parts;
+  return async (request, response) => {
+    const { service, client, state } = readCall(response);
+    const body = await readBody(request, limits.bodyBytes, room);
+    const answer = await parts
+      .evaluate({
+        body: body.bytes,
+        serviceId: service.id,
+        client,
+        receivedAt: readClock(parts).toISOString(),
+        collectUntil: Date.now() + limits.collectMs,
+        evaluationId: state.id,
+        ...(request.headers['accept-language'] === undefined
+          ? {}
+          : { acceptLanguage: request.headers['accept-language'] }),
+      })
+      .finally(body.release);
+    if ('error' in answer) {
+      sendProblem(response, answer.error);
+      return;
+    }
+    await storeRecord(parts, answer.record);
+    metrics.countEvaluation(answer.metrics);
+    state.cards = answer.metrics.cards.length;
+    sendJson(response, answer.response);
+  };
+}
+
+/** An answer that leaves no trace is not given, unless the configuration says otherwise. */
+async function storeRecord({ store, limits, auditRequired, metrics }: AppParts, record: RecordEntry): Promise<void> {
+  try {
+    await withinDeadline(store.append(record), limits.deadlineMs);
+  } catch (error) {
+    metrics.countAuditFailure();
+    if (!auditRequired) return;
+    if (error instanceof UnavailableError) throw error;
+    throw new UnavailableError('audit', 'The audit record could not be stored: try again.', 1, { cause: error });
+  }
+}
+
+async function withinDeadline(stored: Promise<void>, milliseconds: number): Promise<void> {
+  const settled = new AbortController();
+  const late = wait(milliseconds, undefined, { signal: settled.signal }).then(() => {
+    throw new UnavailableError('audit', 'The audit record was not stored in time: try again.');
+  });
+  try {
+    await Promise.race([stored, late]);
+  } finally {
+    settled.abort();
+    late.catch(() => {});
+  }
+}
+
+function takeFeedback(parts: AppParts, room: Room): RequestHandler {
+  const { limits, metrics, store } = parts;
+  return async (request, response) => {
+    const { service, client } = readCall(response);
+    const body = await readBody(request, limits.feedbackBytes, room);
+    try {
+      const from = { client, service: service.id, receivedAt: readClock(parts).toISOString() };
+      const { items, refused } = readFeedback(parseBody(body.bytes, limits.depth), from);
+      const { stored, unknownCards } = await store.addFeedback(items);
+      for (const { outcome } of items) metrics.countFeedback(outcome);
+      metrics.countFeedback('refused', refused.length);
+      metrics.countUnknownCards(unknownCards);
+      const report = { stored, unknownCards, ...(refused.length === 0 ? {} : { refused }) };
+      sendJson(response, JSON.stringify({ extension: { [feedbackExtension]: report } }));
+    } finally {
+      body.release();
+    }
+  };
+}
+
+function checkReadiness({ isReady, isDraining, store, auditRequired }: AppParts): RequestHandler {
+  return async (_request, response) => {
+    const isStoreReady =
+      !auditRequired ||
+      (await store.check().then(
+        () => true,
+        () => false,
+      ));
+    const lacking = [
+      ...(isReady() ? [] : ['workers']),
+      ...(isStoreReady ? [] : ['audit']),
+      ...(isDraining() ? ['draining'] : []),
+    ];
+    response.status(lacking.length === 0 ? 200 : 503).set('Cache-Control', 'no-store');
+    response.json(lacking.length === 0 ? { status: 'ready' } : { status: 'not-ready', lacking });
+  };
+}
+
+function readCall(response: Response): { service: CompiledService; client: string; state: ReturnType<typeof stateOf> } {
+  const state = stateOf(response);
+  if (state.service === undefined || state.client === undefined) throw new Error('The route did not set the call up.');
+  return { service: state.service, client: state.client, state };
+}
+
+function readClock({ now }: AppParts): Date {
+  return now?.() ?? new Date();
+}
+
+function sendJson(response: Response, body: string): void {
+  response.set({ 'Cache-Control': 'no-store', 'Content-Type': 'application/json; charset=utf-8' }).send(body);
+}

@@ -1,0 +1,159 @@
+import { performance } from 'node:perf_hooks';
+import { buildRecord, type RecordEntry, sealRecord } from '../audit/record.ts';
+import type { Card } from '../engine/cards.ts';
+import type { CompiledGuideline } from '../engine/compile.ts';
+import type { decide } from '../engine/decide.ts';
+import type { Chart, Decision, KeyState, Outcome, Sources } from '../engine/types.ts';
+import { NotFoundError } from '../errors.ts';
+import type { collectSources } from '../fhir/collect.ts';
+import type { Client } from './clients.ts';
+import { chooseLanguage } from './language.ts';
+import { parseBody } from './parse.ts';
+import { describeProblem, type Problem } from './problem.ts';
+import { readRequest } from './request.ts';
+
+/** One call of a service, as it is handed to a worker. */
+export interface Job {
+  body: Uint8Array<ArrayBuffer>;
+  serviceId: string;
+  client: string;
+  /** ISO, UTC. */
+  receivedAt: string;
+  /** Milliseconds since the epoch: no FHIR server is waited for beyond it. */
+  collectUntil: number;
+  /** UUID of the evaluation, in cards and record. */
+  evaluationId: string;
+  acceptLanguage?: string;
+}
+
+/** What operations count of an evaluation: ids of our own, never anything the client sent. */
+export interface EvaluationMetrics {
+  decisions: { id: string; outcome: Outcome }[];
+  /** Topic of each card. */
+  cards: string[];
+  keys: { key: string; state: KeyState; dropped: number }[];
+}
+
+/** What comes of a job: the JSON to send and the record to store before, or the error. */
+export type Answer = { response: string; record: RecordEntry; metrics: EvaluationMetrics } | { error: Problem };
+
+/** Answers one call of a service; never rejects. */
+export type Evaluate = (job: Job) => Promise<Answer>;
+
+/** What reading a chart needs of the request. */
+export interface ChartOptions {
+  /** Calendar date in Copenhagen, `YYYY-MM-DD`. */
+  today: string;
+  patientId: string;
+  drafts?: Record<string, unknown>;
+  /** `Type/id`. */
+  selections?: readonly string[];
+  /** Every draft counts as selected. */
+  allSelected: boolean;
+}
+
+/** The steps of an evaluation and what they work with. */
+export interface EvaluateParts {
+  guideline: CompiledGuideline;
+  findClient(id: string): Client;
+  collect: typeof collectSources;
+  readChart(sources: Sources, options: ChartOptions): Chart;
+  decide: typeof decide;
+  /** Key of the patient pseudonyms. */
+  patientKey: Uint8Array;
+  /** Version of the program. */
+  code: string;
+  limits: { entries: number; depth: number };
+}
+
+/** Puts the steps of an evaluation together: parse, check, gather, read, decide, record. */
+export function createEvaluate(parts: EvaluateParts): Evaluate {
+  return async (job) => {
+    try {
+      return await evaluate(parts, job);
+    } catch (error) {
+      return { error: describeProblem(error) };
+    }
+  };
+}
+
+async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
+  const { guideline, limits } = parts;
+  const service = guideline.services.get(job.serviceId);
+  if (service === undefined) throw new NotFoundError('There is no such service.');
+  const client = parts.findClient(job.client);
+  const started = performance.now();
+
+  const request = readRequest(parseBody(job.body, limits.depth), service.hook, limits.entries);
+  const { context, hook, hookInstance } = request;
+  const language = chooseLanguage(job.acceptLanguage, client.language);
+  const parsed = performance.now();
+
+  const { sources } = await parts.collect({
+    prefetch: request.prefetch,
+    context,
+    fhirServer: request.fhirServer,
+    fhirAuthorization: request.fhirAuthorization,
+    templates: guideline.head.prefetch,
+    client,
+    deadline: job.collectUntil,
+  });
+  const collected = performance.now();
+
+  const chart = parts.readChart(sources, {
+    today: findDanishDate(job.receivedAt),
+    patientId: context.patientId,
+    ...(context.draftOrders === undefined ? {} : { drafts: context.draftOrders }),
+    ...(context.selections === undefined ? {} : { selections: context.selections }),
+    // Where the client names no selection, every draft may be the one just made.
+    allSelected: hook === 'order-sign' || context.selections === undefined,
+  });
+  const read = performance.now();
+
+  const { decisions, cards } = parts.decide(guideline, service.id, chart, {
+    language,
+    client: client.settings,
+    evaluation: job.evaluationId,
+    subject: `Patient/${context.patientId}`,
+    ...(context.encounterId === undefined ? {} : { encounter: `Encounter/${context.encounterId}` }),
+  });
+  const decided = performance.now();
+
+  const record = buildRecord(
+    {
+      ...{ id: job.evaluationId, time: job.receivedAt, client: client.id, hook, service: service.id, hookInstance },
+      patientId: context.patientId,
+      knowledge: { version: guideline.head.version, hash: guideline.hash },
+      code: parts.code,
+      language,
+      settings: { ...client.settings },
+      ...{ chart, decisions, cards },
+      durations: {
+        collect: collected - parsed,
+        read: read - collected,
+        decide: decided - read,
+        total: decided - started,
+      },
+    },
+    parts.patientKey,
+  );
+  return {
+    response: JSON.stringify({ cards }),
+    record: sealRecord(record),
+    metrics: countEvaluation(chart, decisions, cards),
+  };
+}
+
+function countEvaluation(chart: Chart, decisions: Decision[], cards: Card[]): EvaluationMetrics {
+  return {
+    decisions: decisions.map(({ id, outcome }) => ({ id, outcome })),
+    cards: cards.map((card) => card.source.topic.code),
+    keys: Object.entries(chart.keys).map(([key, { state, dropped }]) => ({ key, state, dropped })),
+  };
+}
+
+const danishDate = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Copenhagen', dateStyle: 'short' });
+
+function findDanishDate(instant: string): string {
+  return danishDate.format(new Date(instant));
+}

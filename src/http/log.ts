@@ -1,0 +1,42 @@
+import { type DestinationStream, pino } from 'pino';
+import type { Config } from '../config.ts';
+
+/** All a log line about a request says. Nothing else of a request is ever logged. */
+export interface RequestLine {
+  id: string;
+  service?: string;
+  hook?: string;
+  client?: string;
+  status: number;
+  ms: number;
+  /** Number of cards sent. */
+  cards?: number;
+  /** Code of the error. */
+  code?: string;
+  /** Of an unforeseen error: its class and the line of code that threw it. */
+  thrownAt?: string;
+}
+
+/** Where the service tells operations what happens. */
+export interface Log {
+  request(line: RequestLine): void;
+  /** Something about the process itself; `message` is a fixed text of ours. */
+  event(level: 'info' | 'warn' | 'error', message: string): void;
+}
+
+/** Makes the log: JSON lines, on standard output unless another stream is given. */
+export function createLog(level: Config['logLevel'], stream?: DestinationStream): Log {
+  const options = { level, base: null };
+  const logger = stream === undefined ? pino(options) : pino(options, stream);
+  return {
+    request({ id, service, hook, client, status, ms, cards, code, thrownAt }) {
+      const fields = { id, service, hook, client, status, ms: Math.round(ms), cards, code, thrownAt };
+      if (status >= 500) logger.error(fields);
+      else if (status >= 400) logger.warn(fields);
+      else logger.info(fields);
+    },
+    event(eventLevel, message) {
+      logger[eventLevel](message);
+    },
+  };
+}

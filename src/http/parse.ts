@@ -1,0 +1,47 @@
+import { Buffer, isAscii } from 'node:buffer';
+import { RequestError, TooLargeError } from '../errors.ts';
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+
+/**
+ * Parses a JSON body.
+ *
+ * @param depth Deepest nesting of objects and arrays taken; looked for in the bytes, before anything is built from them.
+ * @throws {@link TooLargeError} nested deeper.
+ * @throws {@link RequestError} not JSON; the message never quotes the body.
+ */
+export function parseBody(bytes: Uint8Array, depth: number): unknown {
+  if (bytes.length === 0) throw new RequestError('The body is empty: expected a JSON object.');
+  checkDepth(bytes, depth);
+  try {
+    return JSON.parse(decode(bytes));
+  } catch {
+    throw new RequestError('The body is not valid JSON.');
+  }
+}
+
+/** ASCII, the usual case, is decoded as Latin-1: that copies bytes instead of interpreting them. */
+function decode(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (isAscii(buffer)) return buffer.toString('latin1');
+  const hasMark = buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf;
+  return buffer.toString('utf8', hasMark ? 3 : 0);
+}
+
+function checkDepth(bytes: Uint8Array, limit: number): void {
+  const end = bytes.length;
+  let depth = 0;
+  for (let at = 0; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === quote) {
+      for (at++; at < end && bytes[at] !== quote; at++) if (bytes[at] === backslash) at++;
+    } else if (byte === openBrace || byte === openBracket) {
+      if (++depth > limit) throw new TooLargeError(`The body is nested deeper than ${limit} levels.`);
+    } else if (byte === closeBrace || byte === closeBracket) depth--;
+  }
+}

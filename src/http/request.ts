@@ -1,0 +1,119 @@
+import * as z from 'zod';
+import { RequestError, TooLargeError } from '../errors.ts';
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const object = z.custom<Record<string, unknown>>(isObject, 'expected an object');
+const text = z.string('expected a string');
+const filled = text.min(1, 'expected a string that is not empty');
+
+// Resources are passed on as they came: checking them here would cost more than parsing them, and what is wrong in
+// one of them must not refuse the request.
+const envelopeSchema = z.object(
+  {
+    hook: filled,
+    hookInstance: filled,
+    fhirServer: text.nullish(),
+    fhirAuthorization: z
+      .object(
+        {
+          access_token: filled,
+          token_type: text.optional().catch(undefined),
+          expires_in: z.coerce.number().optional().catch(undefined),
+          patient: text.optional().catch(undefined),
+        },
+        'expected an object',
+      )
+      .nullish(),
+    context: z.object(
+      {
+        // It becomes part of FHIR paths: neither a path of its own nor `..`.
+        patientId: filled.regex(/^(?!\.+$)[^\s/\\?#]+$/, 'expected the id of a Patient'),
+        userId: text.nullish(),
+        encounterId: text.nullish(),
+        selections: z.array(text, 'expected an array of references').nullish(),
+        draftOrders: object.nullish(),
+      },
+      'expected an object',
+    ),
+    prefetch: object.nullish(),
+  },
+  'expected a JSON object',
+);
+
+/** The context of a hook as services need it. */
+export interface Context extends Record<string, unknown> {
+  patientId: string;
+  userId?: string;
+  encounterId?: string;
+  selections?: string[];
+  draftOrders?: Record<string, unknown>;
+}
+
+/** A CDS Hooks request with its envelope checked; prefetched resources and drafts are untouched. */
+export interface HookRequest {
+  hook: string;
+  hookInstance: string;
+  fhirServer?: string;
+  fhirAuthorization?: {
+    access_token: string;
+    token_type?: string | undefined;
+    expires_in?: number | undefined;
+    patient?: string | undefined;
+  };
+  context: Context;
+  prefetch?: Record<string, unknown>;
+}
+
+/** Hooks that come with drafts. */
+const orderHooks = new Set(['order-select', 'order-sign']);
+
+/**
+ * Reads the envelope of a request to a service.
+ *
+ * @param hook The hook of the service.
+ * @param entries Most Bundle entries taken, over all prefetch keys and drafts.
+ * @throws {@link RequestError} naming the first element that is wrong.
+ * @throws {@link TooLargeError} for more entries.
+ * @see CDS Hooks 2.0.1, "HTTP Request"
+ */
+export function readRequest(body: unknown, hook: string, entries: number): HookRequest {
+  const read = envelopeSchema.safeParse(body);
+  if (!read.success) {
+    const issue = read.error.issues[0];
+    const element = issue?.path.join('.') ?? '';
+    throw new RequestError(`${element || 'The body'}: ${issue?.message ?? 'not understood'}.`, element || undefined);
+  }
+  const { fhirServer, fhirAuthorization, context, prefetch, ...rest } = read.data;
+  const request: HookRequest = {
+    ...rest,
+    context: withoutNull(context) as Context,
+    ...(fhirServer ? { fhirServer } : {}),
+    ...(fhirAuthorization ? { fhirAuthorization } : {}),
+    ...(prefetch ? { prefetch } : {}),
+  };
+  if (request.hook !== hook) throw new RequestError(`hook: this service answers ${hook} only.`, 'hook');
+  if (request.fhirAuthorization !== undefined && request.fhirServer === undefined) {
+    throw new RequestError('fhirServer: required when fhirAuthorization is present.', 'fhirServer');
+  }
+  if (orderHooks.has(hook) && request.context.draftOrders === undefined) {
+    throw new RequestError(`context.draftOrders: ${hook} requires it.`, 'context.draftOrders');
+  }
+  checkEntries(request, entries);
+  return request;
+}
+
+function withoutNull(context: object): unknown {
+  return Object.fromEntries(Object.entries(context).filter(([, value]) => value !== null && value !== undefined));
+}
+
+function checkEntries({ prefetch = {}, context }: HookRequest, limit: number): void {
+  let count = 0;
+  for (const bundle of [...Object.values(prefetch), context.draftOrders]) {
+    if (isObject(bundle) && Array.isArray(bundle.entry)) count += bundle.entry.length;
+  }
+  if (count > limit) {
+    throw new TooLargeError(`The Bundles hold more than ${limit} entries together: narrow the prefetch queries.`);
+  }
+}

@@ -1,0 +1,58 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { ConfigError } from '../errors.ts';
+
+export interface ServerOptions {
+  host: string;
+  port: number;
+  /** Milliseconds a client has to send a request. */
+  uploadMs: number;
+  /** Milliseconds that requests under way get once the server is told to stop. */
+  drainMs: number;
+}
+
+export interface Server {
+  /** The port listened on. */
+  port: number;
+  /** Takes no more connections and resolves when the requests under way are answered, or their time is over. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Listens.
+ *
+ * @throws {@link ConfigError} where the address is taken or not ours.
+ */
+export async function listen(listener: RequestListener, options: ServerOptions): Promise<Server> {
+  const server = createServer({ requestTimeout: options.uploadMs, headersTimeout: options.uploadMs }, listener);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explainRefusal(error, options)));
+    server.listen(options.port, options.host, resolve);
+  });
+  let isStopping = false;
+  server.on('request', (_request, response) => {
+    // A connection whose last answer is out would otherwise be kept alive for the next request.
+    response.once('close', () => isStopping && setImmediate(() => server.closeIdleConnections()));
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async stop() {
+      isStopping = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const over = new AbortController();
+      await Promise.race([closed, wait(options.drainMs, undefined, { signal: over.signal }).catch(() => {})]);
+      over.abort();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function explainRefusal(error: NodeJS.ErrnoException, { host, port }: ServerOptions): ConfigError {
+  const reason =
+    error.code === 'EADDRINUSE'
+      ? 'something else listens there: set PORT to another'
+      : `it cannot be used (${error.code})`;
+  return new ConfigError(`PORT: cannot listen on ${host}:${port}: ${reason}`, { cause: error });
+}

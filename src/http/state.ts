@@ -1,0 +1,26 @@
+import type { Response } from 'express';
+import type { CompiledService } from '../engine/compile.ts';
+
+/** What becomes known of a request while it is answered, for log and metrics. */
+export interface RequestState {
+  /** Also the id of the evaluation. */
+  id: string;
+  /** Absent: no service of ours was called. */
+  service?: CompiledService;
+  client?: string;
+  cards?: number;
+  code?: string;
+  thrownAt?: string;
+}
+
+/** Begins the state of a request. */
+export function beginState(response: Response, id: string): RequestState {
+  const state: RequestState = { id };
+  response.locals.state = state;
+  return state;
+}
+
+/** The state of the request a response belongs to. */
+export function stateOf(response: Response): RequestState {
+  return response.locals.state as RequestState;
+}

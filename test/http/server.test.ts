@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ConfigError } from '../../src/errors.ts';
+import { createEvaluate } from '../../src/http/evaluate.ts';
+import { listen, type Server } from '../../src/http/server.ts';
+import { createRequest, createSteps, createTestApp } from './fakes.ts';
+
+const options = { host: '127.0.0.1', port: 0, uploadMs: 5000, drainMs: 5000 };
+const open: Server[] = [];
+
+async function start(
+  ...[listener, changes = {}]: [Parameters<typeof listen>[0], Partial<typeof options>?]
+): Promise<Server> {
+  const server = await listen(listener, { ...options, ...changes });
+  open.push(server);
+  return server;
+}
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.stop()));
+});
+
+describe('the server', () => {
+  it('says in one line that its port is taken', async () => {
+    const { port } = await start((_, response) => void response.end());
+    const refused = start((_, response) => void response.end(), { port });
+    await expect(refused).rejects.toThrow(ConfigError);
+    await expect(refused).rejects.toThrow(`PORT: cannot listen on 127.0.0.1:${port}`);
+  });
+
+  it('told to stop, answers the calls under way and takes no more', async () => {
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const evaluate = createEvaluate(createSteps());
+    let isDraining = false;
+    const { app, store } = createTestApp({
+      isDraining: () => isDraining,
+      evaluate: async (job) => {
+        reached.resolve();
+        await goOn.promise;
+        return evaluate(job);
+      },
+    });
+    const server = await start(app);
+    const url = `http://127.0.0.1:${server.port}/cds-services/view`;
+    const call = fetch(url, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(createRequest()),
+    });
+    await reached.promise;
+
+    isDraining = true;
+    const stopped = server.stop();
+    await expect(fetch(url)).rejects.toThrow();
+    goOn.resolve();
+    expect((await call).status).toBe(200);
+    expect(store.records).toHaveLength(1);
+    await stopped;
+  });
+
+  it('told to stop, refuses calls on connections that are still open', async () => {
+    let isDraining = false;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const server = await start(createTestApp({ isDraining: () => isDraining }).app);
+    const ask = async (): Promise<IncomingMessage> => {
+      const [response] = await once(get(`http://127.0.0.1:${server.port}/cds-services`, { agent }), 'response');
+      response.resume();
+      await once(response, 'end');
+      return response;
+    };
+    expect((await ask()).statusCode).toBe(200);
+    isDraining = true;
+    const response = await ask();
+    expect(response.statusCode).toBe(503);
+    expect(response.headers.connection).toBe('close');
+    agent.destroy();
+  });
+
+  it('told to stop, does not wait longer than it may', async () => {
+    const reached = Promise.withResolvers<void>();
+    const server = await start(() => reached.resolve(), { drainMs: 20 });
+    const call = fetch(`http://127.0.0.1:${server.port}/`).then(
+      () => 'answered',
+      () => 'cut',
+    );
+    await reached.promise;
+    await server.stop();
+    expect(await call).toBe('cut');
+  });
+
+  it('survives clients that leave in the middle of a body', async () => {
+    const { app, lines } = createTestApp();
+    const server = await start(app);
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(
+      'POST /cds-services/view HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"hook":',
+    );
+    await once(socket, 'connect');
+    setImmediate(() => socket.destroy());
+    await expect.poll(() => lines.length).toBe(1);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ status: 499, code: 'client-gone' });
+    expect((await fetch(`http://127.0.0.1:${server.port}/cds-services`)).status).toBe(200);
+  });
+
+  it('answers a body that is announced too large before it comes', async () => {
+    const server = await start(createTestApp().app);
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(
+      'POST /cds-services/view HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n',
+    );
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toContain('HTTP/1.1 413');
+    socket.destroy();
+  });
+});
