@@ -53,7 +53,9 @@ export const analysisSchema = z.strictObject({
   group: z.string().optional(),
   /** UCUM; absent for panels and qualitative analyses. */
   unit: z.string().optional(),
-  /** Codes whose quantity is another unit than `unit`: code -> UCUM (`units.md` section 1.3). */
+  /**
+   * Codes whose quantity is another unit than `unit`: code -> UCUM. `{0|1}` where the number is an answer (1 present).
+   */
   unitOfCode: z.record(z.string(), z.string()).optional(),
   /**
    * Conversions into `unit`: value * multiply + add. `from` may be `unit` itself, and may be a qualified unit named by
