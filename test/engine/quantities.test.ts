@@ -321,6 +321,7 @@ describe('factors between units', () => {
     ['cm', 'mm', 10],
     ['[in_i]', 'mm', 25.4],
     ['mo', 'a', 1 / 12],
+    ['umol/mol', 'mmol/mol', 0.001],
   ])('converts %s to %s by %d', (from, to, factor) => {
     expect(findFactor(from, to)).toBeCloseTo(factor, 9);
   });
@@ -333,6 +334,7 @@ describe('factors between units', () => {
     ['meq/L', 'mmol/L'],
     ['%', '1'],
     ['%', 'mmol/mol'],
+    ['10*-3', 'mmol/mol'],
     ['umol/L', '10*12/L'],
     ["[arb'U]/L", '[IU]/L'],
     ['Cel', '[degF]'],
@@ -587,6 +589,7 @@ describe('the value of a result', () => {
   it('reads on after thousands of different units', () => {
     for (let n = 0; n < 3000; n++) readUnit(creatinine, 85, `unit${n}`);
     expect(readUnit(creatinine, 1, 'mg/dl').value).toBe(88.4);
+    expect(creatinine.npuUnits.get('')?.seenTexts.size).toBeLessThan(100);
   });
 
   it('never throws and never gives a value that is not a number above or at zero', () => {
@@ -932,6 +935,11 @@ describe('judging by the intervals of the analysis', () => {
 
   it('measures a comparator result by the least it can be', () => {
     expect(judge(crp, { valueString: '>10' }).outsideBy).toBeCloseTo(0.25, 9);
+  });
+
+  it('does not judge a negative number, which some systems write for none', () => {
+    const result = { valueQuantity: mmolPerLitre(-1), referenceRange: [{ low: mmolPerLitre(7) }] };
+    expect(judge(haemoglobin, result)).toEqual({});
   });
 
   it('does not judge a result without a value', () => {
