@@ -1,0 +1,221 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { Condition } from '../../src/engine/concepts.ts';
+import { conceptFiles } from '../../src/engine/concepts.ts';
+import { compileLookup, systemsSchema } from '../../src/engine/lookup.ts';
+
+const folder = new URL('../../cds-services/diagnostisk-pakkeforloeb/concepts/', import.meta.url);
+const read = (file: string): unknown => parse(readFileSync(new URL(file, folder), 'utf8'));
+const analyses = conceptFiles.analyses.parse(read('analyses.yaml'));
+const conditions = conceptFiles.conditions.parse(read('conditions.yaml'));
+const procedures = conceptFiles.procedures.parse(read('procedures.yaml'));
+const pathways = conceptFiles.pathways.parse(read('pathways.yaml'));
+const drugs = conceptFiles.drugs.parse(read('drugs.yaml'));
+const sites = conceptFiles.sites.parse(read('sites.yaml'));
+const systems = systemsSchema.parse(read('systems.yaml'));
+const lookup = compileLookup({ analyses, conditions, procedures, pathways, drugs, sites }, systems);
+
+const uri = (system: string): string => systems[system]?.[0] ?? '';
+const find = (system: string, code: string): string[] =>
+  lookup
+    .findConcepts(uri(system), code)
+    .map((hit) => `${hit.concept}${hit.suspicion ? ' suspected' : hit.exact ? '' : ' broader'}`);
+const exactly = (system: string, code: string): string[] =>
+  find(system, code).filter((hit) => !hit.endsWith(' broader'));
+const byId = new Map(conditions.map((condition) => [condition.id, condition]));
+
+/** Concepts that hold the codes of others. */
+const umbrellas = new Set([
+  'primary-cancer-any',
+  'metastasis-any',
+  'history-cancer-any',
+  'haematological-disease-any',
+  'diabetes-any',
+  'chronic-liver-disease',
+  'rheumatic-inflammatory-disease',
+  'bleeding-source',
+  'colorectal-alarm-umbrella',
+  'neck-disease-suspected',
+]);
+/** Two names of one meaning. */
+const sameMeaning = new Map([
+  ['colorectal-cancer', 'primary-colorectal-cancer'],
+  ['lung-cancer', 'primary-lung-cancer'],
+  ['sarcoma', 'primary-sarcoma'],
+  ['cervical-cancer-suspected', 'primary-cervical-cancer'],
+  ['prior-breast-cancer', 'history-breast-cancer'],
+  ['prior-melanoma', 'history-melanoma'],
+  ['prior-cancer-any', 'history-cancer-any'],
+]);
+/** The first is a kind of the second: abdominal pain is a localised pain and a symptom of the gut. */
+const kindOf = new Set([
+  'localised-unexplained-pain gastrointestinal-symptoms-other',
+  'abdominal-mass pelvic-mass',
+  'abdominal-mass retroperitoneal-mass',
+  'mediastinal-tumour primary-mediastinal-thymic-cancer',
+  'primary-brain-tumour primary-brain-cancer',
+  'hcc-suspicion primary-liver-cancer',
+  'histology-adenocarcinoma histology-adenocarcinoma-unknown-origin',
+]);
+
+/** First and last text a pattern of codes covers. */
+function spanOf(pattern: string): [string, string] {
+  const [first = '', last = first] = pattern.replace('*', '').split(/(?<=[A-Z]\d\d)-/);
+  return pattern.endsWith('*') ? [first, `${last}\uffff`] : [pattern, pattern];
+}
+
+function* sharedCodes(one: Condition['codes'], other: Condition['codes']): Generator<string> {
+  for (const [system, codes] of Object.entries(one ?? {})) {
+    for (const code of codes ?? []) {
+      const [first, last] = spanOf(code);
+      for (const otherCode of (other as Record<string, string[]> | undefined)?.[system] ?? []) {
+        const [otherFirst, otherLast] = spanOf(otherCode);
+        if (first <= otherLast && otherFirst <= last) yield `${system} ${code} ${otherCode}`;
+      }
+    }
+  }
+}
+
+describe('the concepts of Diagnostisk pakkeforløb', () => {
+  it('have no code that is exact in two conditions of different meaning', () => {
+    const own = conditions.filter(({ id }) => !umbrellas.has(id) && !sameMeaning.has(id));
+    const shared = own.flatMap((one, at) =>
+      own
+        .slice(at + 1)
+        .filter((other) => !kindOf.has(`${one.id} ${other.id}`))
+        .flatMap((other) => [...sharedCodes(one.codes, other.codes)].map((code) => `${one.id} ${other.id}: ${code}`)),
+    );
+    expect(shared).toEqual([]);
+  });
+
+  it('give two names of one meaning the same exact codes', () => {
+    for (const [name, meaning] of sameMeaning) expect(byId.get(name)?.codes).toEqual(byId.get(meaning)?.codes);
+  });
+
+  it('hold in the umbrella of primary cancers every exact code of an organ, apart from non-melanoma skin cancer', () => {
+    const own = conditions.filter(
+      ({ id }) =>
+        id.startsWith('primary-') &&
+        !['primary-cancer-any', 'primary-brain-tumour', 'primary-skin-cancer-non-melanoma'].includes(id),
+    );
+    expect(own.length).toBeGreaterThan(25);
+    const missing = own.flatMap(({ id, codes = {} }) =>
+      Object.entries(codes).flatMap(([system, list]) =>
+        (list ?? [])
+          .map((code) => spanOf(code)[0])
+          .filter((code) => !exactly(system, code).includes('primary-cancer-any'))
+          .map((code) => `${id} ${system} ${code}`),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('hold in the umbrella of metastases every exact code of a site', () => {
+    const own = conditions.filter(({ id }) => /^metastasis-(?!any|unknown)/.test(id));
+    expect(own.length).toBeGreaterThan(15);
+    const missing = own.flatMap(({ id, codes = {} }) =>
+      Object.entries(codes).flatMap(([system, list]) =>
+        (list ?? [])
+          .map((code) => spanOf(code)[0])
+          .filter((code) => !exactly(system, code).includes('metastasis-any'))
+          .map((code) => `${id} ${system} ${code}`),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it.each([
+    ['icpc2', 'A79', 'cancer or metastasis without site'],
+    ['icpc2', 'A21', 'any risk of cancer'],
+    ['icpc2', 'D77', 'any cancer of the digestive system'],
+    ['icpc2', 'B74', 'cancer of blood or nodes'],
+    ['icpc2', 'N99', 'any neurological disease'],
+    ['icpc2', 'D97', 'any liver disease'],
+    ['icpc2', 'A99', 'anything without site'],
+    ['icd10', 'K76.8', 'another liver disease'],
+    ['icd10', 'M89.9', 'any bone disease'],
+    ['icd10', 'J90', 'an effusion of any cause'],
+    ['icd10', 'R91', 'an abnormal image of the lungs'],
+    ['icd10', 'C80.9', 'cancer without site'],
+    ['sct', '2032001', 'cerebral oedema'],
+    ['sct', '307593001', 'carcinomatosis without site'],
+  ])('make no finding of %s %s, %s, on its own', (system, code) => {
+    const hits = find(system, code);
+    expect(hits).not.toEqual([]);
+    // metastasis-any asks for no site
+    expect(exactly(system, code).filter((hit) => hit !== 'metastasis-any')).toEqual([]);
+  });
+
+  it.each([
+    ['sks', 'DC787', ['metastasis-liver', 'metastasis-any']],
+    ['sks', 'DC786', ['metastasis-any']],
+    ['sks', 'DC786B', ['peritoneal-carcinomatosis', 'metastasis-any']],
+    ['sks', 'DC770G1', ['metastasis-lymph-node-supraclavicular', 'metastasis-any']],
+    ['icd10', 'C77.2', ['metastasis-lymph-node-abdominal', 'metastasis-any']],
+    ['sks', 'DR539', ['general-malaise']],
+    ['sks', 'DR539A', ['unexplained-fatigue']],
+    ['icpc2', 'A04', ['unexplained-fatigue']],
+    ['icpc2', 'A01', ['diffuse-pain']],
+    ['icpc2', 'L18', ['localised-unexplained-pain']],
+    ['icpc2', 'B02', ['lymphadenopathy-unspecified']],
+    ['sks', 'DR590', ['lymphadenopathy-localised']],
+    ['sks', 'DZ031', ['suspected-malignancy']],
+    ['sks', 'DZ031YD', ['myeloma-suspicion suspected']],
+    ['sks', 'DZ031B1', ['primary-mesothelioma suspected']],
+    ['sks', 'DZ031DC', ['primary-anal-cancer suspected']],
+    ['sks', 'ZM80703', ['histology-squamous']],
+    ['icd10', 'D47.2', ['mgus', 'haematological-disease-any']],
+  ])('read %s %s as it is meant', (system, code, expected) => {
+    expect(exactly(system, code).sort()).toEqual([...expected].sort());
+  });
+
+  it('keep the shares of white cells from being read as counts', () => {
+    for (const id of ['neutrophils', 'lymphocytes', 'monocytes', 'eosinophils', 'basophils']) {
+      const analysis = analyses.find((candidate) => candidate.id === id);
+      const shares = Object.values(analysis?.unitOfCode ?? {});
+      expect(shares).toContain('1');
+      for (const unit of ['%', '1']) expect(analysis?.convert).toContainEqual({ from: unit, never: true });
+    }
+  });
+
+  it('name each code of an analysis once, and units only of codes the analysis has', () => {
+    const owner = new Map<string, string>();
+    for (const { id, codes } of analyses) {
+      for (const code of Object.values(codes ?? {}).flat()) {
+        expect(owner.get(code), code).toBeUndefined();
+        owner.set(code, id);
+      }
+    }
+    for (const { id, unitOfCode } of analyses) {
+      for (const code of Object.keys(unitOfCode ?? {})) expect(owner.get(code), code).toBe(id);
+    }
+  });
+
+  it('refer to sites and parts that exist', () => {
+    const siteIds = new Set(sites.map(({ id }) => id));
+    const procedureIds = new Set(procedures.map(({ id }) => id));
+    const named = [
+      ...sites.flatMap(({ within = [] }) => within),
+      ...conditions.flatMap(({ site }) => site ?? []),
+      ...procedures.flatMap(({ site, sites: regions = [] }) => [...regions, ...(site === undefined ? [] : [site])]),
+    ];
+    expect(named.filter((id) => !siteIds.has(id))).toEqual([]);
+    expect(procedures.flatMap(({ parts = [] }) => parts.flat()).filter((id) => !procedureIds.has(id))).toEqual([]);
+  });
+
+  it('do not take CT of the thorax, or of thorax and abdomen, for CT-TAB', () => {
+    expect(exactly('sks', 'UXCC00')).toEqual(['ct-chest']);
+    expect(find('sct', '429864007')).not.toContain('ct-tab');
+    expect(exactly('sct', '418023006')).toEqual(['ct-tab']);
+    expect(procedures.find(({ id }) => id === 'ct-tab')?.parts).toContainEqual(['ct-chest', 'ct-abdomen-pelvis']);
+  });
+
+  it('never match what nobody verified', () => {
+    for (const { unverified = [] } of [...analyses, ...conditions, ...procedures]) {
+      for (const code of unverified.join(' ').match(/\b(?:\d{6,18}|(?:NPU|DNK)\d{5}|\d{4,5}-\d)\b/g) ?? []) {
+        for (const system of ['sct', 'npu', 'loinc']) expect(exactly(system, code), code).toEqual([]);
+      }
+    }
+  });
+});
