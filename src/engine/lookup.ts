@@ -40,7 +40,16 @@ export interface Lookup {
   findConcepts(system: string | undefined, code: string): readonly Hit[];
   /** The canonical name of a code system, whatever alias or version of its URI is used. */
   nameSystem(system: string | undefined): string | undefined;
-  readonly concepts: Concepts;
+  /** A site and every region it lies in, the site first. */
+  regionsOf(site: string): readonly string[];
+  /** The site an exact code of a condition or procedure implies. */
+  siteOf(concept: string): string | undefined;
+  procedure(concept: string): Procedure | undefined;
+  hasPathway(concept: string): boolean;
+  /** Procedures that may also be done in parts, those others are parts of first. */
+  readonly compositeProcedures: readonly Procedure[];
+  /** Procedures that an ImagingStudy without procedure code can be known by. */
+  readonly imagedProcedures: readonly Procedure[];
 }
 
 /** Concept of SKS pathway codes whose family no source names. */
@@ -175,10 +184,21 @@ export function compileLookup(concepts: Concepts, systems: Systems): Lookup {
     if (!tables.has(name))
       tables.set(name, { whole: new Map(), starts: new Map(), lengths: [], remembered: new Map() });
   }
+  const regions = new Map(concepts.sites.map(({ id, within }) => [id, [id, ...(within ?? [])]]));
+  const impliedSites = new Map([...concepts.conditions, ...concepts.procedures].map(({ id, site }) => [id, site]));
+  const procedures = new Map(concepts.procedures.map((procedure) => [procedure.id, procedure]));
+  const pathways = new Set([...concepts.pathways.map(({ id }) => id), otherPathway]);
   let remembered = 0;
   return {
-    concepts,
     nameSystem,
+    regionsOf: (site) => regions.get(site) ?? [site],
+    siteOf: (concept) => impliedSites.get(concept),
+    procedure: (concept) => procedures.get(concept),
+    hasPathway: (concept) => pathways.has(concept),
+    compositeProcedures: sortByParts(concepts.procedures),
+    imagedProcedures: concepts.procedures.filter(
+      ({ modality, sites }) => modality !== undefined && sites !== undefined,
+    ),
     findConcepts: (system, code) => {
       const name = nameSystem(system);
       const table = name === undefined ? undefined : tables.get(name);
@@ -196,6 +216,25 @@ export function compileLookup(concepts: Concepts, systems: Systems): Lookup {
       return found;
     },
   };
+}
+
+/** @throws {@link KnowledgeError} where procedures are parts of each other. */
+function sortByParts(procedures: readonly Procedure[]): Procedure[] {
+  const waiting = new Map(procedures.flatMap((each) => (each.parts === undefined ? [] : [[each.id, each] as const])));
+  const sorted: Procedure[] = [];
+  while (waiting.size > 0) {
+    const ready = [...waiting.values()].filter(({ parts }) => !parts?.flat().some((part) => waiting.has(part)));
+    if (ready.length === 0) {
+      throw new KnowledgeError([
+        `concepts ${[...waiting.keys()].join(', ')}: \`parts\` name each other, expected no circle`,
+      ]);
+    }
+    for (const procedure of ready) {
+      sorted.push(procedure);
+      waiting.delete(procedure.id);
+    }
+  }
+  return sorted;
 }
 
 /** One form for the spellings of a system's URI: no version, no slash at the end, http, an OID as `urn:oid:`. */
