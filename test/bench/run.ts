@@ -1,0 +1,245 @@
+// `npm run bench`: the service beside an Express server that only parses the same body, in one run, round by round.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { LoadCall, LoadResult } from './load.ts';
+import { buildRequest, type PatientKind, patientKinds } from './patients.ts';
+import { describeMachine, renderMixed, renderProfile, renderRatios, renderTable } from './report.ts';
+import { type MeasuredServer, type ServerOptions, startServer } from './server.ts';
+import { type Cell, collectCell, type MixedCell, type Round, type ServerName, serverNames } from './statistics.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const servicePath = '/cds-services/diagnostisk-pakkeforloeb-patient-view';
+/** Observations per request, and the connections that suit the size. */
+const sizes = [
+  { observations: 30, connections: 16 },
+  { observations: 300, connections: 16 },
+  { observations: 2000, connections: 8 },
+  { observations: 5000, connections: 4 },
+];
+const profiledSizes = sizes.filter(({ observations }) => observations === 30 || observations === 2000);
+/** Small requests beside large ones, both open loop. */
+const mixed = {
+  small: { observations: 30, connections: 64, perSecond: 150 },
+  large: { observations: 5000, connections: 8, perSecond: 3 },
+};
+const full = { rounds: 3, seconds: 2.5, warmUpSeconds: 1, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 };
+const quick = { rounds: 1, seconds: 0.6, warmUpSeconds: 0.3, mixedRounds: 1, mixedSeconds: 2.5, profileSeconds: 3 };
+
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false } },
+});
+const plan = options.quick ? quick : full;
+
+const folder = await mkdtemp(join(tmpdir(), 'cds-bench-'));
+const running = new Set<MeasuredServer>();
+const generators = { small: startGenerator(), large: startGenerator() };
+const failures: Record<string, number> = {};
+
+try {
+  const flags = await readStart();
+  if (options.profile) await profileService(flags);
+  else await compare(flags);
+} finally {
+  await Promise.all([...running].map((server) => server.stop()));
+  for (const generator of Object.values(generators)) generator.kill();
+  await rm(folder, { recursive: true, force: true });
+}
+for (const [reason, count] of Object.entries(failures)) {
+  console.error(`FAILED: ${count} requests were not answered 200 (${reason})`);
+  process.exitCode = 1;
+}
+
+async function compare(start: Start): Promise<void> {
+  const cells: Cell[] = [];
+  for (const size of sizes) {
+    const servers = await startServers(start, size.observations);
+    for (const kind of patientKinds) cells.push(...(await compareOn(servers, { ...size, kind })));
+    await stopServers(Object.values(servers));
+  }
+  const mixedCells = await compareMixed(start);
+  console.log(
+    [
+      describeMachine(start.flags, plan),
+      renderTable(cells),
+      renderRatios(cells),
+      renderMixed(mixedCells, mixed),
+      `requests not answered 200: ${Object.values(failures).reduce((sum, each) => sum + each, 0)}`,
+    ].join('\n\n'),
+  );
+}
+
+/** Every server on one kind and size of patient, taking turns within each round. */
+async function compareOn(
+  servers: Record<ServerName, MeasuredServer>,
+  patient: { kind: PatientKind; observations: number; connections: number },
+): Promise<Cell[]> {
+  const rounds: Record<ServerName, Round[]> = { service: [], echo: [], 'echo-flags': [] };
+  const calls = { ...patient, seconds: plan.warmUpSeconds };
+  for (const name of serverNames) await sendLoad(servers[name], calls);
+  for (let round = 0; round < plan.rounds; round++) {
+    const shown: string[] = [];
+    for (let turn = 0; turn < serverNames.length; turn++) {
+      const name = serverNames[(turn + round) % serverNames.length] as ServerName;
+      const before = await servers[name].readUsage();
+      const load = await sendLoad(servers[name], { ...calls, seconds: plan.seconds });
+      const after = await servers[name].readUsage();
+      rounds[name].push({ load, cpuMs: after.cpuMs - before.cpuMs, peakMegabytes: after.peakMegabytes });
+      shown.push(`${name} ${(load.answered / load.seconds).toFixed(0)}/s`);
+    }
+    say(`${patient.observations} observations, ${patient.kind}, round ${round + 1}: ${shown.join(', ')}`);
+  }
+  const kilobytes = Buffer.byteLength(buildRequest({ ...patient, number: 0, today: readToday() })) / 1000;
+  return serverNames.map((name) => collectCell(name, { ...patient, kilobytes }, rounds[name], rounds));
+}
+
+async function compareMixed(start: Start): Promise<MixedCell[]> {
+  const servers = await startServers(start, mixed.small.observations);
+  const measured = [servers.service, servers.echo];
+  const runs = measured.map(({ name }): MixedCell => ({ name, alone: [], beside: [], large: [] }));
+  const calls = (seconds: number) => ({ kind: 'cards' as const, seconds });
+  for (const server of measured) await sendMixed(server, calls(plan.warmUpSeconds));
+  for (let round = 0; round < plan.mixedRounds; round++) {
+    for (const [at, server] of measured.entries()) {
+      const alone = await sendLoad(server, { ...mixed.small, ...calls(plan.mixedSeconds) });
+      const both = await sendMixed(server, calls(plan.mixedSeconds));
+      runs[at]?.alone.push(...alone.latencies);
+      runs[at]?.beside.push(...both.small.latencies);
+      runs[at]?.large.push(...both.large.latencies);
+      say(`small beside large, round ${round + 1}: ${server.name}`);
+    }
+  }
+  await stopServers(Object.values(servers));
+  return runs;
+}
+
+async function profileService(start: Start): Promise<void> {
+  for (const { observations, connections } of profiledSizes) {
+    const service = await keep(serviceOptions(start, observations));
+    const call = { kind: 'cards' as const, observations, connections };
+    await sendLoad(service, { ...call, seconds: plan.warmUpSeconds * 2 });
+    await service.startProfile();
+    const load = await sendLoad(service, { ...call, seconds: plan.profileSeconds });
+    const profiles = await service.stopProfile();
+    await stopServers([service]);
+    console.log(renderProfile(observations, load.latencies.length, profiles, root));
+  }
+}
+
+async function sendMixed(server: MeasuredServer, call: { kind: PatientKind; seconds: number }) {
+  const [small, large] = await Promise.all([
+    sendLoad(server, { ...mixed.small, ...call }),
+    sendLoad(server, { ...mixed.large, ...call }, generators.large),
+  ]);
+  return { small, large };
+}
+
+/** Sends requests from a generator process and counts what failed. */
+async function sendLoad(
+  server: MeasuredServer,
+  call: Omit<LoadCall, 'origin' | 'path'>,
+  generator: ChildProcess = generators.small,
+): Promise<LoadResult> {
+  const path = server.name === 'service' ? servicePath : `/${call.kind}`;
+  const answered = new AbortController();
+  const answer = Promise.race(['message', 'exit'].map((event) => once(generator, event, answered)));
+  generator.send({ ...call, origin: server.origin, path } satisfies LoadCall);
+  const [result] = (await answer) as [LoadResult | number | null];
+  answered.abort();
+  if (result === null || typeof result === 'number') throw new Error('A load generator ended.');
+  for (const [reason, count] of Object.entries(result.failures)) {
+    const key = `${server.name}: ${reason}`;
+    failures[key] = (failures[key] ?? 0) + count;
+  }
+  return result;
+}
+
+/** The service, and both echo servers giving the service's own answers to patients of this size. */
+async function startServers(start: Start, observations: number): Promise<Record<ServerName, MeasuredServer>> {
+  say(`starting the servers for ${observations} observations`);
+  const service = await keep(serviceOptions(start, observations));
+  const answers = join(folder, `answers-${observations}`);
+  await mkdir(answers, { recursive: true });
+  for (const kind of patientKinds) {
+    await writeFile(join(answers, `${kind}.json`), await fetchAnswer(service, kind, observations));
+  }
+  const echo = { folder: root, environment: {}, script: fileURLToPath(new URL('echo.ts', import.meta.url)) };
+  return {
+    service,
+    echo: await keep({ ...echo, name: 'echo', run: [echo.script, answers] }),
+    'echo-flags': await keep({ ...echo, name: 'echo-flags', run: [...start.flags, echo.script, answers] }),
+  };
+}
+
+/**
+ * The answer of the service to a patient.
+ *
+ * @throws {Error} when it is not what the kind of patient stands for: the figures would be of something else.
+ */
+async function fetchAnswer(service: MeasuredServer, kind: PatientKind, observations: number): Promise<string> {
+  const response = await fetch(service.origin + servicePath, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: buildRequest({ kind, observations, number: 0, today: readToday() }),
+  });
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`The service answered ${response.status} to a patient of kind ${kind}: ${answer}`);
+  const { cards } = JSON.parse(answer) as { cards: unknown[] };
+  if (cards.length > 0 !== (kind === 'cards')) {
+    throw new Error(`A patient of kind ${kind} with ${observations} observations got ${cards.length} cards: ${answer}`);
+  }
+  return answer;
+}
+
+interface Start {
+  flags: string[];
+  script: string;
+}
+
+/** Node's flags and the script that `npm start` runs. */
+async function readStart(): Promise<Start> {
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
+  const [program, ...rest] = manifest.scripts.start.split(' ');
+  const script = rest.pop();
+  if (program !== 'node' || script === undefined || !rest.every((flag) => flag.startsWith('-'))) {
+    throw new Error(
+      `package.json: expected scripts.start to be "node <flags> <script>", not "${manifest.scripts.start}"`,
+    );
+  }
+  return { flags: rest, script };
+}
+
+function serviceOptions({ flags, script }: Start, observations: number): ServerOptions {
+  const data = join(folder, `data-${observations}-${running.size}`);
+  return { name: 'service', run: [...flags, script], folder: root, environment: { DATA_DIR: data } };
+}
+
+async function keep(server: ServerOptions): Promise<MeasuredServer> {
+  const started = await startServer(server);
+  running.add(started);
+  return started;
+}
+
+async function stopServers(servers: readonly MeasuredServer[]): Promise<void> {
+  for (const server of servers) {
+    await server.stop();
+    running.delete(server);
+  }
+}
+
+function startGenerator(): ChildProcess {
+  const module = fileURLToPath(new URL('load.ts', import.meta.url));
+  return fork(module, { execArgv: [], serialization: 'advanced' });
+}
+
+function readToday(): string {
+  return new Date().toISOString().slice(0, 10);
+}
+
+function say(line: string): void {
+  console.error(`[${performance.now().toFixed(0).padStart(6)} ms] ${line}`);
+}
