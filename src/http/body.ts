@@ -73,6 +73,7 @@ export async function readBody(request: IncomingMessage, limit: number, room: Ro
     source.removeAllListeners('data');
     // What is still to come is read and thrown away, so that the client gets to read the answer.
     request.unpipe();
+    if (source !== request) source.destroy();
     request.resume();
     throw error;
   }

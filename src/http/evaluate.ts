@@ -1,9 +1,10 @@
 import { performance } from 'node:perf_hooks';
 import { buildRecord, type RecordEntry, sealRecord } from '../audit/record.ts';
+import type { ReadChart } from '../chart-reader.ts';
 import type { Card } from '../engine/cards.ts';
 import type { CompiledGuideline } from '../engine/compile.ts';
 import type { decide } from '../engine/decide.ts';
-import type { Chart, Decision, KeyState, Outcome, Sources } from '../engine/types.ts';
+import type { Chart, Decision, KeyState, Outcome } from '../engine/types.ts';
 import { NotFoundError } from '../errors.ts';
 import type { collectSources } from '../fhir/collect.ts';
 import type { Client } from './clients.ts';
@@ -40,24 +41,12 @@ export type Answer = { response: string; record: RecordEntry; metrics: Evaluatio
 /** Answers one call of a service; never rejects. */
 export type Evaluate = (job: Job) => Promise<Answer>;
 
-/** What reading a chart needs of the request. */
-export interface ChartOptions {
-  /** Calendar date in Copenhagen, `YYYY-MM-DD`. */
-  today: string;
-  patientId: string;
-  drafts?: Record<string, unknown>;
-  /** `Type/id`. */
-  selections?: readonly string[];
-  /** Every draft counts as selected. */
-  allSelected: boolean;
-}
-
 /** The steps of an evaluation and what they work with. */
 export interface EvaluateParts {
   guideline: CompiledGuideline;
   findClient(id: string): Client;
   collect: typeof collectSources;
-  readChart(sources: Sources, options: ChartOptions): Chart;
+  readChart: ReadChart;
   decide: typeof decide;
   /** Key of the patient pseudonyms. */
   patientKey: Uint8Array;

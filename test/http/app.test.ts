@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
-import type { ChartOptions } from '../../src/http/evaluate.ts';
+import type { ChartOptions } from '../../src/engine/records.ts';
 import { card, createRequest, createSteps, createTestApp } from './fakes.ts';
 
 describe('discovery', () => {
@@ -117,7 +117,7 @@ describe('a call', () => {
   });
 
   it('on order-sign treats every draft as selected, on order-select those the client names', async () => {
-    const seen: ChartOptions[] = [];
+    const seen: Partial<ChartOptions>[] = [];
     const steps = createSteps();
     const { app } = createTestApp(
       {},

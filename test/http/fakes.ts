@@ -10,7 +10,7 @@ import type { Chart } from '../../src/engine/types.ts';
 import { collectSources } from '../../src/fhir/collect.ts';
 import { type AppParts, createApp, demoOrigins } from '../../src/http/app.ts';
 import { authenticateDemo } from '../../src/http/auth.ts';
-import { demoClient } from '../../src/http/clients.ts';
+import { findClient } from '../../src/http/clients.ts';
 import { createEvaluate, type EvaluateParts } from '../../src/http/evaluate.ts';
 import { createLog } from '../../src/http/log.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
@@ -101,7 +101,7 @@ export function createFakeStore(): FakeStore {
 export function createSteps(changes: Partial<EvaluateParts> = {}): EvaluateParts {
   return {
     guideline,
-    findClient: () => demoClient,
+    findClient,
     collect: collectSources,
     readChart: (sources, { today }): Chart => ({
       today,

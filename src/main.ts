@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { collectDefaultMetrics } from 'prom-client';
+import { loadPatientKey } from './audit/patient-key.ts';
+import { openSqliteStore } from './audit/sqlite.ts';
+import { type Config, readConfig } from './config.ts';
+import { CdsError, ConfigError } from './errors.ts';
+import { createApp, demoOrigins } from './http/app.ts';
+import { createAuditApi } from './http/audit-api.ts';
+import { authenticateDemo } from './http/auth.ts';
+import { createLog } from './http/log.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createPool } from './http/pool.ts';
+import { listen } from './http/server.ts';
+import type { WorkerData } from './http/worker.ts';
+import { loadKnowledge } from './knowledge.ts';
+
+const knowledgeFolder = fileURLToPath(new URL('../cds-services/diagnostisk-pakkeforloeb', import.meta.url));
+const tokenBytes = 24;
+
+/** Starts the service; what it was given first is closed last. */
+async function start(config: Config): Promise<void> {
+  const guideline = loadKnowledge(knowledgeFolder);
+  const code = readCodeVersion();
+  const log = createLog(config.logLevel);
+  const metrics = createMetrics();
+  collectDefaultMetrics({ register: metrics.registry });
+
+  const patientKey = loadPatientKey(join(config.dataDir, 'patient-key'));
+  const recordFile = join(config.dataDir, 'evaluations.sqlite');
+  const store = openSqliteStore(recordFile);
+  if (config.auditRequired) await store.check().catch(explainStore(recordFile));
+
+  const workerData: WorkerData = { knowledgeFolder, patientKey, code, limits: config.limits };
+  const pool = createPool({
+    module: new URL('./http/worker.ts', import.meta.url),
+    workerData,
+    ...config.pool,
+    deadlineMs: config.limits.deadlineMs,
+    onCrash(reason) {
+      metrics.countCrash();
+      log.event('error', `A worker thread ended (${reason}) and is replaced.`);
+    },
+  });
+  metrics.watchPool(pool.load);
+  await pool.started;
+
+  let isDraining = false;
+  const auditToken = config.auditToken ?? randomBytes(tokenBytes).toString('base64url');
+  const app = createApp({
+    guideline,
+    evaluate: pool.evaluate,
+    store,
+    authenticate: authenticateDemo,
+    allowedOrigins: demoOrigins,
+    limits: config.limits,
+    auditRequired: config.auditRequired,
+    metrics,
+    log,
+    isReady: pool.isReady,
+    isDraining: () => isDraining,
+    audit: createAuditApi({ store, token: auditToken }),
+  });
+  const server = await listen(app, { ...config, ...config.limits });
+
+  async function stop(): Promise<void> {
+    isDraining = true;
+    log.event('info', 'Stopping: requests under way are answered.');
+    await server.stop();
+    await pool.close();
+    await store.close();
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    // The second signal is for a process that does not stop.
+    process.on(signal, () => (isDraining ? process.exit(1) : void stop().then(() => process.exit(0))));
+  }
+
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  const base = config.publicBaseUrl ?? `http://${host}:${server.port}`;
+  const service = [...guideline.services.keys()][0];
+  process.stdout.write(
+    [
+      `${guideline.head.title.da}: CDS Hooks service ${code}, knowledge ${guideline.head.version}, ${config.mode} mode`,
+      `  discovery  ${base}/cds-services`,
+      `  try it     curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @examples/mas-trin1-missing.json`,
+      `  records    ${recordFile}`,
+      ...(config.auditToken === undefined ? [`  audit      ${base}/audit/api/evaluations, token ${auditToken}`] : []),
+      '',
+    ].join('\n'),
+  );
+}
+
+function readCodeVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+const explainStore = (file: string) => (error: unknown) => {
+  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  throw new ConfigError(`DATA_DIR: records cannot be kept in ${file}${cause}`, { cause: error });
+};
+
+try {
+  await start(readConfig());
+} catch (error) {
+  // What an operator can put right is said in a line; anything else is a defect and shows where it is.
+  process.stderr.write(`${error instanceof CdsError ? error.message : error instanceof Error ? error.stack : error}\n`);
+  process.exit(1);
+}
