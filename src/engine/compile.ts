@@ -142,6 +142,7 @@ const readingMembers: ReadonlySet<string> = new Set<
   'kind',
   'modality',
   'onsetDaysAgo',
+  'open',
   'origin',
   'outsideBy',
   'positive',
@@ -170,6 +171,7 @@ export const patientNames: ReadonlySet<string> = new Set<keyof Patient | 'config
   'sex',
   'daysSinceBirthday',
   'deceased',
+  'configured',
 ]);
 
 /** The prefetch keys a kind of reading comes from: while one is not known, "none" is not known. */

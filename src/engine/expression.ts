@@ -78,7 +78,12 @@ export function compileExpression(text: string, mistake: (what: string) => void)
     return empty;
   }
   const run = fhirpath.compile(text) as (context: object, environment: object) => unknown[];
-  return { text, names: [...names], members: [...members], evaluate: (context, environment) => run(context, environment) };
+  return {
+    text,
+    names: [...names],
+    members: [...members],
+    evaluate: (context, environment) => run(context, environment),
+  };
 }
 
 /** Reads a FHIRPath result as a truth: empty is unknown. */
