@@ -165,17 +165,18 @@ export function compileLookup(concepts: Concepts, systems: Systems): Lookup {
     return found.length === 0 ? nothing : found;
   };
 
-  const namesOfUris = new Map<string, string | undefined>();
+  const namesOfUris = new Map<string, string | null>();
   const nameSystem = (system: string | undefined): string | undefined => {
     if (system === undefined || system.length > longestSystem) return undefined;
-    if (namesOfUris.has(system)) return namesOfUris.get(system);
+    const known = namesOfUris.get(system);
+    if (known !== undefined) return known ?? undefined;
     const uri = normaliseUri(system);
     // Editions and versions of SNOMED CT are paths below its URI
     const edition = uri.indexOf('/', 'http://snomed.info/'.length);
     const name =
       names.get(uri) ?? (uri.startsWith('http://snomed.info/sct/') ? names.get(uri.slice(0, edition)) : undefined);
     if (namesOfUris.size >= mostSystems) namesOfUris.clear();
-    namesOfUris.set(system, name);
+    namesOfUris.set(system, name ?? null);
     return name;
   };
 

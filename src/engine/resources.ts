@@ -19,10 +19,15 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** More codings than any record has of one concept: a concept many resources refer to must not cost its size each time. */
+const mostCodings = 100;
+
 /** The codings of a CodeableConcept, or of several. */
 export function codingsOf(value: unknown): readonly unknown[] {
-  if (isObject(value)) return listOf(value.coding);
-  return Array.isArray(value) ? value.flatMap((concept) => (isObject(concept) ? listOf(concept.coding) : none)) : none;
+  if (Array.isArray(value)) return value.flatMap((concept) => (isObject(concept) ? codingsOf(concept) : none));
+  if (!isObject(value)) return none;
+  const codings = listOf(value.coding);
+  return codings.length > mostCodings ? codings.slice(0, mostCodings) : codings;
 }
 
 /** The first code of a CodeableConcept, a Coding or a plain code, whichever a client sends for a status. */

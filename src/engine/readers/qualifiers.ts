@@ -1,6 +1,6 @@
-import type { Lookup } from './lookup.ts';
-import { codingsOf, isObject, type Json, listOf } from './resources.ts';
-import type { Reading } from './types.ts';
+import type { Lookup } from '../lookup.ts';
+import { codingsOf, isObject, type Json, listOf } from '../resources.ts';
+import type { Reading } from '../types.ts';
 
 /** What stands beside a finding and says more of it. */
 export interface Qualifiers extends Pick<Reading, 'count' | 'side' | 'size' | 'tender'> {

@@ -1,4 +1,4 @@
-import { codingsOf, isObject, type Json, listOf, referenceKeyOf, textOf } from './resources.ts';
+import { codingsOf, isObject, type Json, listOf, referenceKeyOf, textOf } from '../resources.ts';
 
 /** What the guideline wants in a referral (3.2.3, REF-01): whether each part is there, never what it says. */
 export interface ReferralContent {

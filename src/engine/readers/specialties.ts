@@ -1,5 +1,6 @@
-import type { Lookup } from './lookup.ts';
-import { isObject } from './resources.ts';
+import type { Lookup } from '../lookup.ts';
+import { codingsOf, isObject, type Json } from '../resources.ts';
+import type { Pass } from './pass.ts';
 
 /** Neurology and neurosurgery: one specialty for the guideline (ledger L23). */
 export const neurology = 'neurology';
@@ -24,4 +25,17 @@ const unitNames = /neurolog|neuro-?kir|hjerne-?\s?og\s(nerve|rygkir)|stroke|apop
 /** Whether the name of a unit is that of a neurological or neurosurgical one. */
 export function isNeurologyName(name: unknown): boolean {
   return typeof name === 'string' && name.length <= longestName && unitNames.test(name);
+}
+
+/** Whether a reference points at a neurological unit: by the codes or the name of the unit, or the name the reference shows. */
+export function isNeurologyUnit(pass: Pass, reference: unknown, container: Json): boolean {
+  if (isObject(reference) && isNeurologyName(reference.display)) return true;
+  const unit = pass.resolve(reference, container);
+  if (unit === undefined) return false;
+  return (
+    isNeurologyName(unit.name) ||
+    [unit.type, unit.specialty].some((concept) =>
+      codingsOf(concept).some((coding) => isNeurologyCoding(pass.lookup, coding)),
+    )
+  );
 }

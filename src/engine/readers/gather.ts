@@ -1,0 +1,164 @@
+import { createCalendar } from '../calendar.ts';
+import { isFhirId, isObject, type Json, listOf, referenceKeyOf } from '../resources.ts';
+import type { KeyReport, Sources } from '../types.ts';
+import type { ChartOptions, Entry, Pass } from './pass.ts';
+import { readPatient } from './patient.ts';
+
+/** Types that have to name their patient; others (Medication, Organization …) belong to none. */
+const patientTypes: ReadonlySet<string> = new Set([
+  'Communication',
+  'Condition',
+  'Consent',
+  'DiagnosticReport',
+  'Encounter',
+  'ImagingStudy',
+  'MedicationRequest',
+  'MedicationStatement',
+  'Observation',
+  'Procedure',
+  'ServiceRequest',
+]);
+
+/** The resources of one type, in the order they came. */
+interface OfType {
+  entries: Entry[];
+  byId: Map<string, Json>;
+}
+
+/** As many contained resources are searched for the patient: a list of references must not cost a list each. */
+const mostContained = 100;
+
+const noEntries: readonly Entry[] = [];
+
+/**
+ * Gathers the resources of the patient, each once, by type: whose it is comes before what it says.
+ *
+ * @throws RangeError when `today` is not a date.
+ */
+export function gatherResources(sources: Sources, options: ChartOptions): Pass {
+  const { lookup, patientId } = options;
+  const patientReference = `Patient/${patientId}`;
+  const types = new Map<string, OfType>();
+  const keys: Record<string, KeyReport> = {};
+  let patient: Json | undefined;
+
+  const add = (resource: unknown, key: KeyReport, isDraft: boolean): void => {
+    if (!isObject(resource) || typeof resource.resourceType !== 'string') return;
+    const type = resource.resourceType;
+    if (type === 'OperationOutcome') return;
+    const { subject, id } = resource;
+    const isPlain = isObject(subject) && subject.reference === patientReference && resource.patient === undefined;
+    if (!(isPlain && resource.focus === undefined) && !isOfPatient(resource, type, patientId)) {
+      key.dropped++;
+      return;
+    }
+    if (type === 'Patient') {
+      patient ??= resource;
+      return;
+    }
+    let ofType = types.get(type);
+    if (ofType === undefined) {
+      ofType = { entries: [], byId: new Map() };
+      types.set(type, ofType);
+    }
+    const { entries, byId } = ofType;
+    let reference: string | undefined;
+    if (typeof id === 'string' && id !== '') {
+      if (byId.has(id)) return;
+      byId.set(id, resource);
+      if (isFhirId(id)) reference = `${type}/${id}`;
+    }
+    entries.push({ resource, reference: reference ?? `${type}/#${entries.length + 1}`, key, isDraft });
+  };
+
+  // Drafts first: a draft replaces the order of the same id
+  if (options.drafts !== undefined) {
+    const drafts = listDrafts(options.drafts);
+    const key: KeyReport = { state: drafts.length === 0 ? 'empty' : 'present', dropped: 0 };
+    keys.draftOrders = key;
+    for (const draft of drafts) add(draft, key, true);
+  }
+  for (const [name, { state, resources }] of Object.entries(sources)) {
+    const key: KeyReport = { state, dropped: 0 };
+    keys[name] = key;
+    for (const resource of resources) add(resource, key, false);
+  }
+
+  const containedOf = new Map<Json, Map<unknown, Json>>();
+  const findContained = (id: string, container: Json): Json | undefined => {
+    let contained = containedOf.get(container);
+    if (contained === undefined) {
+      contained = new Map(listOf(container.contained).flatMap((each) => (isObject(each) ? [[each.id, each]] : [])));
+      containedOf.set(container, contained);
+    }
+    const found = contained.get(id);
+    // What is contained belongs to the patient of its container, unless it says otherwise
+    const namesPatient = found?.subject !== undefined || found?.patient !== undefined;
+    return found !== undefined && namesPatient && !isOfPatient(found, '', patientId) ? undefined : found;
+  };
+
+  return {
+    options,
+    lookup,
+    calendar: createCalendar(options.today),
+    patient: readPatient(patient, options),
+    keys,
+    ofType: (type) => types.get(type)?.entries ?? noEntries,
+    resolve: (reference, container) => {
+      const key = referenceKeyOf(reference);
+      if (key === undefined) return undefined;
+      if (key.startsWith('#')) return findContained(key.slice(1), container);
+      const idAt = key.indexOf('/') + 1;
+      return types.get(key.slice(0, idAt - 1))?.byId.get(key.slice(idAt));
+    },
+    studies: new Map(),
+    studyOfOrder: new Map(),
+    reportOf: new Map(),
+    findings: [],
+    parts: [],
+    companions: new Map(),
+    memberQualifiers: new Map(),
+    medications: new Set(),
+    readings: [],
+    orders: [],
+  };
+}
+
+/** The resources of `context.draftOrders`, a Bundle. */
+function listDrafts(drafts: unknown): unknown[] {
+  const entries = isObject(drafts) && drafts.entry !== undefined ? drafts.entry : drafts;
+  return listOf(entries).flatMap((entry) => (isObject(entry) ? [entry.resource ?? entry] : []));
+}
+
+function isOfPatient(resource: Json, type: string, patientId: string): boolean {
+  if (type === 'Patient') return resource.id === patientId;
+  let isNamed = false;
+  for (const member of [resource.subject, resource.patient]) {
+    if (member === undefined || member === null) continue;
+    for (const reference of listOf(member)) {
+      if (!isReferenceTo(reference, resource, patientId)) return false;
+      isNamed = true;
+    }
+  }
+  // An Observation may be recorded on one person and be about another: a fetus, a donor, a relative
+  if (resource.focus !== undefined) {
+    for (const reference of listOf(resource.focus)) {
+      const key = referenceKeyOf(reference) ?? '';
+      const isPerson = key.startsWith('Patient/') || key.startsWith('RelatedPerson/') || key.startsWith('Group/');
+      if (isPerson && !isReferenceTo(reference, resource, patientId)) return false;
+    }
+  }
+  return isNamed || !patientTypes.has(type);
+}
+
+function isReferenceTo(reference: unknown, container: Json, patientId: string): boolean {
+  const key = referenceKeyOf(reference);
+  if (key === `#${patientId}`) return containsPatient(container, patientId);
+  return key === `Patient/${patientId}` || key === patientId || key === `urn:uuid:${patientId}`;
+}
+
+/** Whether the patient is among what a resource contains. */
+function containsPatient(container: Json, patientId: string): boolean {
+  const contained = listOf(container.contained).slice(0, mostContained);
+  return contained.some((each) => isObject(each) && each.id === patientId && each.resourceType === 'Patient');
+}

@@ -1,0 +1,130 @@
+import type { Moment } from '../calendar.ts';
+import type { Hit, Lookup } from '../lookup.ts';
+import { codingsOf, isObject, type Json, listOf, referenceKeyOf, textOf } from '../resources.ts';
+import type { Reading } from '../types.ts';
+import {
+  addPart,
+  type ChartOptions,
+  cprSystem,
+  createReading,
+  type Entry,
+  keep,
+  keepMarker,
+  knownStatus,
+  locate,
+  type Match,
+  matchCodings,
+  noteAge,
+  type Pass,
+  readMoment,
+  readPlace,
+} from './pass.ts';
+import { readReferralContent } from './referral-content.ts';
+import { isNeurologyCoding, isNeurologyUnit, neurology } from './specialties.ts';
+
+const orderStatuses: ReadonlySet<unknown> = new Set(['draft', 'active', 'on-hold', 'completed', 'revoked']);
+
+interface Order {
+  status: string;
+  draft: boolean;
+  selected: boolean;
+}
+
+export function readServiceRequest(pass: Pass, entry: Entry): void {
+  const { resource, reference, isDraft } = entry;
+  const { lookup, options } = pass;
+  // A draft is ordered the day it is drafted, whatever date the client prepared it with
+  const moment = isDraft ? pass.calendar.read(options.today) : readMoment(pass, resource.authoredOn);
+  noteAge(entry, moment);
+  const sent = knownStatus(resource.status, orderStatuses);
+  if (resource.doNotPerform === true || (sent === undefined && !isDraft)) return;
+  if (isDraft && (sent === 'revoked' || sent === 'completed' || resource.status === 'entered-in-error')) return;
+  const order: Order = {
+    status: isDraft || sent === undefined ? 'draft' : sent,
+    draft: isDraft,
+    selected: isDraft && (options.allSelected === true || isSelectedDraft(options, resource)),
+  };
+  const requisition = readRequisition(lookup, resource);
+  const place = readPlace(lookup, resource.bodySite);
+
+  for (const match of [...matchCodings(lookup, resource.code), ...matchOwnCodes(options, resource.code)]) {
+    const { kind } = match.hit;
+    if (kind === 'pathway') {
+      keepOrderMarkers(pass, match, entry, moment, order);
+    } else if (kind === 'analysis' || kind === 'procedure') {
+      const reading: Reading = { ...createReading('order', match, reference, moment), ...order };
+      if (requisition !== undefined) reading.requisition = requisition;
+      locate(pass, reading, place, match.hit);
+      keep(pass, reading, moment);
+      const day = moment === undefined ? [] : [`day ${moment.date}`];
+      const same = [`self ${reference}`, ...day, ...(requisition === undefined ? [] : [`requisition ${requisition}`])];
+      addPart(
+        pass,
+        reading,
+        moment,
+        same.map((each) => `${order.status} ${each}`),
+      );
+    }
+  }
+  if (isToNeurology(pass, resource)) {
+    const hit: Hit = { concept: neurology, kind: 'pathway', exact: true, suspicion: false, role: 'referral' };
+    keepOrderMarkers(pass, { hit, system: '', code: '', isSuspected: false }, entry, moment, order);
+  }
+}
+
+function isSelectedDraft({ selections }: ChartOptions, draft: Json): boolean {
+  const own = `${draft.resourceType}/${draft.id}`;
+  return selections?.some((selection) => referenceKeyOf(selection) === own) ?? false;
+}
+
+/** Codes of the client's own for referrals and packages. */
+function matchOwnCodes({ lookup, referralCodes }: ChartOptions, code: unknown): Match[] {
+  if (referralCodes === undefined) return [];
+  return codingsOf(code).flatMap((coding) => {
+    if (!isObject(coding) || typeof coding.code !== 'string') return [];
+    const concept = referralCodes.get(`${textOf(coding.system) ?? ''}|${coding.code}`);
+    if (concept === undefined) return [];
+    const hit: Hit = lookup.hasPathway(concept)
+      ? { concept, kind: 'pathway', exact: true, suspicion: false, role: 'referral' }
+      : { concept, kind: 'procedure', exact: true, suspicion: false };
+    return [{ hit, system: 'local', code: coding.code, isSuspected: false }];
+  });
+}
+
+const longestRequisition = 200;
+
+function readRequisition(lookup: Lookup, { requisition }: Json): string | undefined {
+  if (!isObject(requisition)) return undefined;
+  const system = textOf(requisition.system) ?? '';
+  const value = textOf(requisition.value);
+  if (value === undefined || lookup.nameSystem(system) === cprSystem) return undefined;
+  const text = `${system}|${value}`;
+  return text.length > longestRequisition ? undefined : text;
+}
+
+/** What a ServiceRequest with a pathway code is: a referral, and where it was received (not drafted, not revoked) the stage it registers. */
+function keepOrderMarkers(pass: Pass, match: Match, entry: Entry, moment: Moment | undefined, order: Order): void {
+  const { role, stage } = match.hit;
+  if (role === 'referral' || stage === 'A') {
+    const reading: Reading = { ...createReading('marker', match, entry.reference, moment), role: 'referral', ...order };
+    if (stage !== undefined) reading.stage = stage;
+    if (order.draft) {
+      const { present, absent } = readReferralContent(entry.resource, pass.resolve);
+      reading.contentPresent = present;
+      reading.contentAbsent = absent;
+    }
+    keep(pass, reading, moment);
+  }
+  if (role !== 'referral' && order.status !== 'draft' && order.status !== 'revoked') {
+    keepMarker(pass, match, entry.reference, moment, order.status);
+  }
+}
+
+function isToNeurology(pass: Pass, order: Json): boolean {
+  const { lookup } = pass;
+  const isNeurology = (coding: unknown): boolean => isNeurologyCoding(lookup, coding);
+  return (
+    [order.category, order.code, order.performerType].some((concept) => codingsOf(concept).some(isNeurology)) ||
+    listOf(order.performer).some((performer) => isNeurologyUnit(pass, performer, order))
+  );
+}
