@@ -67,6 +67,11 @@ const normalValues: Readonly<Record<'haematology' | 'other' | 'step2', Readonly<
 };
 const trin1Values = { ...normalValues.haematology, ...normalValues.other };
 
+/** The analyses of a package, by id. */
+export function packageAnalyses(name: 'trin1' | 'step2'): string[] {
+  return Object.keys(name === 'trin1' ? trin1Values : normalValues.step2);
+}
+
 const patientId = 'case-patient';
 const otherPatientId = 'another-patient';
 const cprSystem = 'urn:oid:1.2.208.176.1.2';

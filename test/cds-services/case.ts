@@ -228,6 +228,8 @@ const caseSchema = z.strictObject({
       ledger: z.record(z.string(), z.string()).optional(),
       contact: z.string().optional(),
       notAssessed: z.literal(true).optional(),
+      /** The client's own codes, by concept. */
+      codes: z.record(conceptId, z.array(z.strictObject({ system: z.string(), code: z.string() }))).optional(),
     })
     .default({}),
   /** Decisions by id; `cards`: the whole list, in any order. */

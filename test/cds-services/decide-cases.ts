@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { createChartReader } from '../../src/chart-reader.ts';
+import { type Answer, decide } from '../../src/engine/decide.ts';
+import { loadKnowledge } from '../../src/knowledge.ts';
+import { buildPrefetch, casePatientId, readConcepts, readSources } from './build-bundle.ts';
+import { type Case, casesSchema } from './case.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const guidelineId = 'diagnostisk-pakkeforloeb';
+const knowledgeFolder = join(root, 'cds-services', guidelineId);
+
+export const guideline = loadKnowledge(knowledgeFolder);
+export const concepts = readConcepts(knowledgeFolder);
+const readChart = createChartReader(knowledgeFolder, guideline);
+
+/** Reads every case of the guideline. */
+export function readCases(): Case[] {
+  const folder = join(root, 'test', 'cds-services', guidelineId);
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.yaml'))
+    .sort()
+    .flatMap((name) => {
+      const cases = casesSchema.safeParse(parse(readFileSync(join(folder, name), 'utf8')));
+      if (cases.success) return cases.data;
+      const [issue] = cases.error.issues;
+      throw new Error(`${name} ${issue?.path.join('.')}: ${issue?.message}`);
+    });
+}
+
+/** Decides a case as the patient-view service would. */
+export function decideCase(testCase: Case): Answer {
+  const { contact, notAssessed, codes, ledger = {} } = testCase.client;
+  const sources = readSources(testCase, buildPrefetch(testCase, concepts));
+  const chart = readChart(sources, { today: testCase.today, patientId: casePatientId });
+  return decide(guideline, `${guidelineId}-patient-view`, chart, {
+    language: 'da',
+    client: {
+      ledger,
+      ...(contact !== undefined && { contact }),
+      ...(notAssessed !== undefined && { notAssessed }),
+      ...(codes !== undefined && { codes }),
+    },
+    evaluation: '00000000-0000-4000-8000-000000000000',
+    subject: `Patient/${casePatientId}`,
+  });
+}
