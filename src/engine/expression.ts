@@ -1,8 +1,20 @@
 import fhirpath from 'fhirpath';
 import type { Truth } from './types.ts';
 
+/**
+ * The boolean skeleton of an expression that only joins names with `and`, `or`, `not()`, `exists()` and `empty()`.
+ * Decided without the library and from left to right, so that a fact which can no longer change the outcome is not
+ * evaluated; test/engine/expression.test.ts holds it to what the library says.
+ */
+export type Logic =
+  | { op: 'name' | 'exists' | 'empty'; name: string }
+  | { op: 'constant'; value: Truth }
+  | { op: 'not'; of: Logic }
+  | { op: 'and' | 'or'; left: Logic; right: Logic };
+
 /** A FHIRPath expression compiled once, with the names it uses. */
 export interface Expression {
+  readonly logic?: Logic;
   readonly text: string;
   /** `%names`. */
   readonly names: readonly string[];
@@ -51,6 +63,7 @@ export function compileExpression(text: string, mistake: (what: string) => void)
   const members = new Set<string>();
   const empty: Expression = { text, names: [], members: [], evaluate: () => [] };
 
+  let tree: Node;
   const visit = (node: Node, inFunction: boolean): void => {
     const { type, text: token } = node;
     if (type === 'ExternalConstantTerm' && token !== undefined) names.add(token);
@@ -72,18 +85,47 @@ export function compileExpression(text: string, mistake: (what: string) => void)
   };
 
   try {
-    visit(fhirpath.parse(text) as Node, false);
+    tree = fhirpath.parse(text) as Node;
+    visit(tree, false);
   } catch (error) {
     mistake(`is not FHIRPath: ${firstLine(error)}`);
     return empty;
   }
   const run = fhirpath.compile(text) as (context: object, environment: object) => unknown[];
+  const logic = readLogic(tree);
   return {
     text,
     names: [...names],
     members: [...members],
+    ...(logic !== undefined && { logic }),
     evaluate: (context, environment) => run(context, environment),
   };
+}
+
+/** Nodes that only wrap their one child. */
+const wrappers = new Set(['EntireExpression', 'TermExpression', 'ParenthesizedTerm', 'LiteralTerm']);
+
+function readLogic(node: Node | undefined): Logic | undefined {
+  const [first, second] = node?.children ?? [];
+  const { type = '', text } = node ?? {};
+  if (wrappers.has(type) && first !== undefined) return readLogic(first);
+  if (type === 'ExternalConstantTerm' && text !== undefined) return { op: 'name', name: text };
+  if (type === 'BooleanLiteral') return { op: 'constant', value: text === 'true' };
+  if (type === 'NullLiteral') return { op: 'constant', value: null };
+  if (type === 'AndExpression' || (type === 'OrExpression' && text === 'or')) {
+    const left = readLogic(first);
+    const right = readLogic(second);
+    return left && right && { op: type === 'AndExpression' ? 'and' : 'or', left, right };
+  }
+  if (type === 'InvocationExpression' && second?.type === 'FunctionInvocation') {
+    const of = readLogic(first);
+    const called = second.text;
+    if (of === undefined || second.children?.[0]?.children?.some((child) => child.type === 'ParamList'))
+      return undefined;
+    if (called === 'not') return { op: 'not', of };
+    if ((called === 'exists' || called === 'empty') && of.op === 'name') return { op: called, name: of.name };
+  }
+  return undefined;
 }
 
 /** Reads a FHIRPath result as a truth: empty is unknown. */

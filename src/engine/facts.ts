@@ -1,5 +1,5 @@
 import { type CompiledFact, type CompiledGuideline, keysOfKind } from './compile.ts';
-import { type Expression, toTruth } from './expression.ts';
+import { type Expression, type Logic, toTruth } from './expression.ts';
 import type { PanelLine, SelectionFact } from './schema.ts';
 import type { Chart, FactRead, Reading, ReadingKind, Truth } from './types.ts';
 
@@ -69,9 +69,57 @@ export function collectFacts(
     return values;
   };
 
+  /** What a `where` names, evaluated with the first reading that asks for it. */
+  const whenNeeded = ({ where }: { where?: Expression }): (() => Environment | null) => {
+    let values: Environment | null | undefined;
+    return () => {
+      if (values === undefined) values = where === undefined ? {} : environmentFor(where);
+      return values;
+    };
+  };
+
   const truth = (expression: Expression): Truth => {
+    if (expression.logic !== undefined) return decideLogic(expression.logic);
     const values = environmentFor(expression);
     return values === null ? null : toTruth(expression.evaluate({}, values), expression.text);
+  };
+
+  const decideLogic = (logic: Logic): Truth => {
+    switch (logic.op) {
+      case 'constant':
+        return logic.value;
+      case 'not': {
+        const of = decideLogic(logic.of);
+        return of === null ? null : !of;
+      }
+      case 'and': {
+        const left = decideLogic(logic.left);
+        if (left === false) return false;
+        const right = decideLogic(logic.right);
+        return right === false ? false : left === null || right === null ? null : true;
+      }
+      case 'or': {
+        const left = decideLogic(logic.left);
+        if (left === true) return true;
+        const right = decideLogic(logic.right);
+        return right === true ? true : left === null || right === null ? null : false;
+      }
+      default:
+        return decideName(logic.name, logic.op);
+    }
+  };
+
+  const decideName = (name: string, op: 'name' | 'exists' | 'empty'): Truth => {
+    if (name in environment || name in patient) {
+      const value = environment[name] ?? patient[name];
+      if (op === 'name') return typeof value === 'boolean' ? value : null;
+      return (Array.isArray(value) && value.length === 0) === (op === 'empty');
+    }
+    const fact = get(name);
+    if (op === 'name') return fact.truth;
+    // Of a truth fact, `exists()` asks whether it is known; of a value fact, whether there are values.
+    if (fact.values === undefined) return (fact.truth === null) === (op === 'empty');
+    return fact.truth === null ? null : (fact.values.length === 0) === (op === 'empty');
   };
 
   const get = (name: string): Fact => {
@@ -112,9 +160,10 @@ export function collectFacts(
   };
 
   const readingsOf = (expression: Expression): Reading[] =>
-    expression.names.flatMap((name) =>
-      guideline.facts.has(name) && get(name).truth === true ? get(name).readings : [],
-    );
+    expression.names.flatMap((name) => {
+      const fact = facts.get(name);
+      return fact?.truth === true ? fact.readings : [];
+    });
   const lackingOf = (expression: Expression): string[] => [
     ...new Set(
       expression.names.flatMap((name) => (guideline.facts.has(name) ? get(name).lacking : missingOfPatient(name))),
@@ -134,7 +183,7 @@ export function collectFacts(
   const judge = (
     fact: CompiledFact & { form: 'selection' },
     reading: Reading,
-    values: Environment | null,
+    values: () => Environment | null,
   ): boolean | string => {
     const { definition, where } = fact;
     if (definition.within !== undefined) {
@@ -144,8 +193,9 @@ export function collectFacts(
     const broader = definition.broader ?? 'unknown';
     if (!reading.exact && broader === 'ignored') return false;
     if (where !== undefined) {
-      if (values === null) return `unclear:${reading.reference}`;
-      const verdict = toTruth(where.evaluate(contextOf(fact, reading), values), where.text);
+      const known = values();
+      if (known === null) return `unclear:${reading.reference}`;
+      const verdict = toTruth(where.evaluate(contextOf(fact, reading), known), where.text);
       if (verdict === false) return false;
       if (verdict === null) return `unclear:${reading.reference}`;
     }
@@ -218,7 +268,7 @@ export function collectFacts(
   const match = (
     fact: CompiledFact & { form: 'selection' },
     concept: string | undefined,
-    values: Environment | null,
+    values: () => Environment | null,
   ) => {
     const definite: Reading[] = [];
     const possible: Reading[] = [];
@@ -235,7 +285,7 @@ export function collectFacts(
   };
 
   const select = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
-    const values = fact.where === undefined ? {} : environmentFor(fact.where);
+    const values = whenNeeded(fact);
     const definite: Reading[] = [];
     const possible: Reading[] = [];
     const lacking: string[] = [];
@@ -284,7 +334,7 @@ export function collectFacts(
   /** Per line of a panel: surely matched, or possibly. */
   const selectLines = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
     const panel = guideline.head.panels[definition.panel ?? ''] ?? {};
-    const values = fact.where === undefined ? {} : environmentFor(fact.where);
+    const values = whenNeeded(fact);
     const byConcept = new Map<string, ReturnType<typeof match>>();
     for (const concept of fact.concepts) byConcept.set(concept, match(fact, concept, values));
     const unread = unknownKeys(definition);
@@ -379,7 +429,9 @@ export function collectFacts(
     const visit = (name: string): void => {
       const compiled = guideline.facts.get(name);
       if (compiled === undefined || found.has(name)) return;
-      const fact = get(name);
+      // A fact that was not asked for was not read.
+      const fact = facts.get(name);
+      if (fact === undefined) return;
       found.set(name, {
         fact: name,
         truth: fact.truth,
@@ -387,6 +439,8 @@ export function collectFacts(
         ...(compiled.form === 'selection' && fact.readings.length > 0 && { readings: fact.readings.map(asEvidence) }),
         ...(fact.lacking.length > 0 && { lacking: [...fact.lacking] }),
       });
+      // What a fact that does not hold was made of does not hold either, as far as it was read.
+      if (fact.truth === false) return;
       if (compiled.form === 'derived') compiled.is.names.forEach(visit);
       if (compiled.form === 'value') compiled.value.names.forEach(visit);
       if (compiled.form === 'without') compiled.without.forEach(visit);
