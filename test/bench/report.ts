@@ -1,5 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
-import { type Entry, type Profile, sumByFile, sumByFunction, sumByThread } from './profile.ts';
+import { type Entry, type Profile, sumByCall, sumByFile, sumByFunction, sumByThread } from './profile.ts';
 import { type Cell, findPercentile, type MixedCell } from './statistics.ts';
 
 /** Least throughput over that of `echo`, by observations in a request. */
@@ -126,8 +126,9 @@ export function renderProfile(
   return [
     `\n${observations} observations, patient with cards, ${requests} requests`,
     ...list('threads', sumByThread(profiles)),
-    ...list('files', sumByFile(profiles, root).slice(0, profiledFiles)),
-    ...list('functions', sumByFunction(profiles, root).slice(0, profiledFunctions)),
+    ...list('files themselves', sumByFile(profiles, root).slice(0, profiledFiles)),
+    ...list('functions themselves', sumByFunction(profiles, root).slice(0, profiledFunctions)),
+    ...list('functions of the service with what they call', sumByCall(profiles, root).slice(0, profiledFunctions)),
   ].join('\n');
 }
 

@@ -27,8 +27,8 @@ const mixed = {
   small: { observations: 30, connections: 64, perSecond: 150 },
   large: { observations: 5000, connections: 8, perSecond: 3 },
 };
-const full = { rounds: 3, seconds: 2.5, warmUpSeconds: 1, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 };
-const quick = { rounds: 1, seconds: 0.6, warmUpSeconds: 0.3, mixedRounds: 1, mixedSeconds: 2.5, profileSeconds: 3 };
+const full = { rounds: 3, seconds: 2.5, warmUpSeconds: 3, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 };
+const quick = { rounds: 1, seconds: 0.6, warmUpSeconds: 1, mixedRounds: 1, mixedSeconds: 2.5, profileSeconds: 3 };
 
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false } },
@@ -37,7 +37,9 @@ const plan = options.quick ? quick : full;
 
 const folder = await mkdtemp(join(tmpdir(), 'cds-bench-'));
 const running = new Set<MeasuredServer>();
-const generators = { small: startGenerator(), large: startGenerator() };
+/** One for each server, so that all can warm up at once, and one for large requests beside small ones. */
+const generators = { service: startGenerator(), echo: startGenerator(), 'echo-flags': startGenerator() };
+const largeGenerator = startGenerator();
 const failures: Record<string, number> = {};
 
 try {
@@ -46,7 +48,7 @@ try {
   else await compare(flags);
 } finally {
   await Promise.all([...running].map((server) => server.stop()));
-  for (const generator of Object.values(generators)) generator.kill();
+  for (const generator of [...Object.values(generators), largeGenerator]) generator.kill();
   await rm(folder, { recursive: true, force: true });
 }
 for (const [reason, count] of Object.entries(failures)) {
@@ -74,19 +76,15 @@ async function compare(start: Start): Promise<void> {
 }
 
 /** Every server on one kind and size of patient, taking turns within each round. */
-async function compareOn(
-  servers: Record<ServerName, MeasuredServer>,
-  patient: { kind: PatientKind; observations: number; connections: number },
-): Promise<Cell[]> {
+async function compareOn(servers: Record<ServerName, MeasuredServer>, patient: Patient): Promise<Cell[]> {
   const rounds: Record<ServerName, Round[]> = { service: [], echo: [], 'echo-flags': [] };
-  const calls = { ...patient, seconds: plan.warmUpSeconds };
-  for (const name of serverNames) await sendLoad(servers[name], calls);
+  await warmUp(servers, patient);
   for (let round = 0; round < plan.rounds; round++) {
     const shown: string[] = [];
     for (let turn = 0; turn < serverNames.length; turn++) {
       const name = serverNames[(turn + round) % serverNames.length] as ServerName;
       const before = await servers[name].readUsage();
-      const load = await sendLoad(servers[name], { ...calls, seconds: plan.seconds });
+      const load = await sendLoad(servers[name], { ...patient, seconds: plan.seconds });
       const after = await servers[name].readUsage();
       rounds[name].push({ load, cpuMs: after.cpuMs - before.cpuMs, peakMegabytes: after.peakMegabytes });
       shown.push(`${name} ${(load.answered / load.seconds).toFixed(0)}/s`);
@@ -101,12 +99,14 @@ async function compareMixed(start: Start): Promise<MixedCell[]> {
   const servers = await startServers(start, mixed.small.observations);
   const measured = [servers.service, servers.echo];
   const runs = measured.map(({ name }): MixedCell => ({ name, alone: [], beside: [], large: [] }));
-  const calls = (seconds: number) => ({ kind: 'cards' as const, seconds });
-  for (const server of measured) await sendMixed(server, calls(plan.warmUpSeconds));
+  const call = { kind: 'cards' as const, seconds: plan.mixedSeconds };
+  for (const { observations, connections } of [sizes[0], sizes.at(-1)].filter((size) => size !== undefined)) {
+    await warmUp(servers, { kind: 'cards', observations, connections });
+  }
   for (let round = 0; round < plan.mixedRounds; round++) {
     for (const [at, server] of measured.entries()) {
-      const alone = await sendLoad(server, { ...mixed.small, ...calls(plan.mixedSeconds) });
-      const both = await sendMixed(server, calls(plan.mixedSeconds));
+      const alone = await sendLoad(server, { ...mixed.small, ...call });
+      const both = await sendMixed(server, call);
       runs[at]?.alone.push(...alone.latencies);
       runs[at]?.beside.push(...both.small.latencies);
       runs[at]?.large.push(...both.large.latencies);
@@ -121,7 +121,7 @@ async function profileService(start: Start): Promise<void> {
   for (const { observations, connections } of profiledSizes) {
     const service = await keep(serviceOptions(start, observations));
     const call = { kind: 'cards' as const, observations, connections };
-    await sendLoad(service, { ...call, seconds: plan.warmUpSeconds * 2 });
+    await sendLoad(service, { ...call, seconds: plan.warmUpSeconds });
     await service.startProfile();
     const load = await sendLoad(service, { ...call, seconds: plan.profileSeconds });
     const profiles = await service.stopProfile();
@@ -130,10 +130,16 @@ async function profileService(start: Start): Promise<void> {
   }
 }
 
+/** Until the code that answers is compiled: every worker thread compiles its own. */
+async function warmUp(servers: Record<ServerName, MeasuredServer>, patient: Patient): Promise<void> {
+  const call = { ...patient, seconds: plan.warmUpSeconds };
+  await Promise.all(serverNames.map((name) => sendLoad(servers[name], call)));
+}
+
 async function sendMixed(server: MeasuredServer, call: { kind: PatientKind; seconds: number }) {
   const [small, large] = await Promise.all([
     sendLoad(server, { ...mixed.small, ...call }),
-    sendLoad(server, { ...mixed.large, ...call }, generators.large),
+    sendLoad(server, { ...mixed.large, ...call }, largeGenerator),
   ]);
   return { small, large };
 }
@@ -142,7 +148,7 @@ async function sendMixed(server: MeasuredServer, call: { kind: PatientKind; seco
 async function sendLoad(
   server: MeasuredServer,
   call: Omit<LoadCall, 'origin' | 'path'>,
-  generator: ChildProcess = generators.small,
+  generator = generators[server.name],
 ): Promise<LoadResult> {
   const path = server.name === 'service' ? servicePath : `/${call.kind}`;
   const answered = new AbortController();
@@ -194,6 +200,8 @@ async function fetchAnswer(service: MeasuredServer, kind: PatientKind, observati
   }
   return answer;
 }
+
+type Patient = Pick<LoadCall, 'kind' | 'observations' | 'connections'>;
 
 interface Start {
   flags: string[];

@@ -5,9 +5,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { MeterCall, Usage } from './meter.ts';
 import type { Profile } from './profile.ts';
+import type { ServerName } from './statistics.ts';
 
 export interface ServerOptions {
-  name: string;
+  name: ServerName;
   /** Arguments of Node: flags, script, arguments of the script. */
   run: readonly string[];
   folder: string;
@@ -16,7 +17,7 @@ export interface ServerOptions {
 
 /** A server process under measurement. */
 export interface MeasuredServer {
-  name: string;
+  name: ServerName;
   origin: string;
   readUsage(): Promise<Usage>;
   startProfile(): Promise<void>;
