@@ -40,7 +40,7 @@ export type CompiledFact =
   | { form: 'derived'; name: string; is: Expression; unknownAs?: boolean }
   | { form: 'value'; name: string; value: Expression }
   | { form: 'without'; name: string; panel: string; without: readonly string[] }
-  | { form: 'outcome'; name: string; rules: readonly string[] }
+  | { form: 'outcome'; name: string; rules: readonly string[]; unknownAs?: boolean }
   | { form: 'unread'; name: string; keys: readonly string[] };
 
 export interface Condition3 {
@@ -317,7 +317,12 @@ export function compileGuideline(
       if (!(definition.panel in head.panels)) mistake(place, `no panel ${definition.panel}`);
       facts.set(name, { form: 'without', name, panel: definition.panel, without: definition.without });
     } else if ('met' in definition) {
-      facts.set(name, { form: 'outcome', name, rules: [...rulesMatching(place, definition.met)] });
+      facts.set(name, {
+        form: 'outcome',
+        name,
+        rules: [...rulesMatching(place, definition.met)],
+        ...(definition.unknownAs !== undefined && { unknownAs: definition.unknownAs }),
+      });
     } else {
       for (const key of definition.unread) if (!(key in head.prefetch)) mistake(place, `no prefetch key ${key}`);
       facts.set(name, { form: 'unread', name, keys: definition.unread });

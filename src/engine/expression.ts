@@ -80,7 +80,7 @@ export function compileExpression(text: string, mistake: (what: string) => void)
       mistake(`number ${token} stands in the expression: make it a parameter with its section`);
     }
     // Inside where/select/all/exists the root is another collection: its members are not those of the reading.
-    const nested = inFunction || type === 'ParamList';
+    const nested = inFunction || (type === 'Functn' && token !== 'iif');
     for (const child of node.children ?? []) visit(child, nested);
   };
 

@@ -151,12 +151,24 @@ export function collectFacts(
       case 'without':
         return linesWithout(fact.panel, fact.without);
       case 'outcome':
-        return { truth: fact.rules.some((rule) => isMet(rule) === true), readings: [], lacking: [] };
+        return decideOutcome(fact);
       case 'unread': {
         const unread = fact.keys.filter((key) => !isKeyKnown(guideline, chart, key, undefined));
         return { truth: unread.length > 0, values: unread, readings: [], lacking: [] };
       }
     }
+  };
+
+  const decideOutcome = ({ rules, unknownAs }: CompiledFact & { form: 'outcome' }): Fact => {
+    const open: string[] = [];
+    for (const rule of rules) {
+      const met = isMet(rule);
+      if (met === true) return { truth: true, readings: [], lacking: [] };
+      if (met === null) open.push(`decision:${rule}`);
+    }
+    return open.length === 0 || unknownAs !== undefined
+      ? { truth: open.length === 0 ? false : (unknownAs ?? null), readings: [], lacking: [] }
+      : { truth: null, readings: [], lacking: open };
   };
 
   const readingsOf = (expression: Expression): Reading[] =>
@@ -187,8 +199,7 @@ export function collectFacts(
   ): boolean | string => {
     const { definition, where } = fact;
     if (definition.within !== undefined) {
-      if (reading.daysAgo === undefined || reading.daysAgo < 0) return `undated:${reading.reference}`;
-      if (reading.daysAgo > Number(environment[definition.within])) return false;
+      if (reading.daysAgo !== undefined && reading.daysAgo > Number(environment[definition.within])) return false;
     }
     const broader = definition.broader ?? 'unknown';
     if (!reading.exact && broader === 'ignored') return false;
@@ -198,6 +209,10 @@ export function collectFacts(
       const verdict = toTruth(where.evaluate(contextOf(fact, reading), known), where.text);
       if (verdict === false) return false;
       if (verdict === null) return `unclear:${reading.reference}`;
+    }
+    // Without a readable date, or with one to come, it may lie in the window.
+    if (definition.within !== undefined && (reading.daysAgo === undefined || reading.daysAgo < 0)) {
+      return `undated:${reading.reference}`;
     }
     if (reading.status === 'preliminary') return `preliminary:${reading.reference}`;
     if (!reading.exact && broader === 'unknown') return `broader:${reading.reference}`;

@@ -110,8 +110,8 @@ const derivedFact = z.strictObject({ ...factBase, is: fhirpath, unknownAs: z.boo
 const valueFact = z.strictObject({ ...factBase, value: fhirpath });
 /** Lines of a panel that none of these panel facts has; a line whose state is not known is not among them. */
 const withoutFact = z.strictObject({ ...factBase, panel: name, without: z.array(name).min(1) });
-/** True when a rule of the list is met; unknown ones do not count (section 0, "Three-valued"). */
-const outcomeFact = z.strictObject({ ...factBase, met: ruleIds });
+/** True when a rule of the list is met, unknown while one may be. */
+const outcomeFact = z.strictObject({ ...factBase, met: ruleIds, unknownAs: z.boolean().optional() });
 
 /** The keys of the list that could not be read in full. */
 const unreadFact = z.strictObject({ ...factBase, unread: z.array(z.string()).min(1) });
