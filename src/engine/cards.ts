@@ -194,7 +194,7 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     bullets('missing', missing.map(nameOf)),
     bullets(
       'cautions',
-      cautions.map((id) => texts.cautions[id] ?? id),
+      cautions.map((id) => fill(texts.cautions[id] ?? id)),
     ),
     contact === undefined ? '' : `${texts.labels.contact}: ${contact}`,
     `${texts.labels.section} ${sections.join(', ')}${ledger.length === 0 ? '' : ` · ${texts.labels.interpretation} ${ledger.join(', ')}`}`,

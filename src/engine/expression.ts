@@ -2,12 +2,13 @@ import fhirpath from 'fhirpath';
 import type { Truth } from './types.ts';
 
 /**
- * The boolean skeleton of an expression that only joins names with `and`, `or`, `not()`, `exists()` and `empty()`.
+ * The boolean skeleton of an expression that only joins names with `and`, `or`, `not()`, `exists()`, `empty()` and `= 'text'`.
  * Decided without the library and from left to right, so that a fact which can no longer change the outcome is not
  * evaluated; test/engine/expression.test.ts holds it to what the library says.
  */
 export type Logic =
   | { op: 'name' | 'exists' | 'empty'; name: string }
+  | { op: 'equals'; name: string; value: string }
   | { op: 'constant'; value: Truth }
   | { op: 'not'; of: Logic }
   | { op: 'and' | 'or'; left: Logic; right: Logic };
@@ -112,6 +113,13 @@ function readLogic(node: Node | undefined): Logic | undefined {
   if (type === 'ExternalConstantTerm' && text !== undefined) return { op: 'name', name: text };
   if (type === 'BooleanLiteral') return { op: 'constant', value: text === 'true' };
   if (type === 'NullLiteral') return { op: 'constant', value: null };
+  if (type === 'EqualityExpression' && (text === '=' || text === '!=')) {
+    const left = readLogic(first);
+    const literal = second?.children?.[0]?.children?.[0];
+    if (left?.op !== 'name' || literal?.type !== 'StringLiteral') return undefined;
+    const equals: Logic = { op: 'equals', name: left.name, value: (literal.text ?? '').slice(1, -1) };
+    return text === '=' ? equals : { op: 'not', of: equals };
+  }
   if (type === 'AndExpression' || (type === 'OrExpression' && text === 'or')) {
     const left = readLogic(first);
     const right = readLogic(second);

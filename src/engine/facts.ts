@@ -104,9 +104,22 @@ export function collectFacts(
         const right = decideLogic(logic.right);
         return right === true ? true : left === null || right === null ? null : false;
       }
+      case 'equals': {
+        const values = valuesOf(logic.name);
+        return values === null || values.length === 0 ? null : values.length === 1 && values[0] === logic.value;
+      }
       default:
         return decideName(logic.name, logic.op);
     }
+  };
+
+  /** What FHIRPath would see of a name; null: not known. */
+  const valuesOf = (name: string): unknown[] | null => {
+    const value = name in environment ? environment[name] : patient[name];
+    if (value !== undefined) return Array.isArray(value) ? value : [value];
+    const fact = get(name);
+    if (fact.values === undefined) return fact.truth === null ? [] : [fact.truth];
+    return fact.truth === null ? null : fact.values;
   };
 
   const decideName = (name: string, op: 'name' | 'exists' | 'empty'): Truth => {
