@@ -119,6 +119,7 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     companions: new Map(),
     memberQualifiers: new Map(),
     medications: new Set(),
+    selections: new Set((options.selections ?? []).map(referenceKeyOf)),
     readings: [],
     orders: [],
   };

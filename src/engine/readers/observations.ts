@@ -222,7 +222,7 @@ function findSource(pass: Pass, observation: Json): FindingSource | undefined {
   if (report?.status === 'void') return undefined;
   return {
     origin: report?.origin ?? readOrigin(pass, observation, false, []) ?? 'examination',
-    group: report?.study ?? undefined,
+    group: report?.group,
     study: report?.study,
     modality: report?.modality,
     region: report?.region,

@@ -1,6 +1,6 @@
 import type { Moment } from '../calendar.ts';
 import type { Hit, Lookup } from '../lookup.ts';
-import { codingsOf, isObject, type Json, listOf, referenceKeyOf, textOf } from '../resources.ts';
+import { codingsOf, isObject, type Json, listOf, textOf } from '../resources.ts';
 import type { Reading } from '../types.ts';
 import {
   addPart,
@@ -20,7 +20,7 @@ import {
   readPlace,
 } from './pass.ts';
 import { readReferralContent } from './referral-content.ts';
-import { isNeurologyCoding, isNeurologyUnit, neurology } from './specialties.ts';
+import { isNeurologyCoding, isNeurologyUnit, neurologyAssessment } from './specialties.ts';
 
 const orderStatuses: ReadonlySet<unknown> = new Set(['draft', 'active', 'on-hold', 'completed', 'revoked']);
 
@@ -42,39 +42,35 @@ export function readServiceRequest(pass: Pass, entry: Entry): void {
   const order: Order = {
     status: isDraft || sent === undefined ? 'draft' : sent,
     draft: isDraft,
-    selected: isDraft && (options.allSelected === true || isSelectedDraft(options, resource)),
+    selected: isDraft && (options.allSelected === true || pass.selections.has(`ServiceRequest/${resource.id}`)),
   };
   const requisition = readRequisition(lookup, resource);
   const place = readPlace(lookup, resource.bodySite);
 
-  for (const match of [...matchCodings(lookup, resource.code), ...matchOwnCodes(options, resource.code)]) {
+  const keepOrder = (match: Pick<Match, 'hit' | 'system' | 'code'>): void => {
+    const reading: Reading = { ...createReading('order', match, reference, moment), ...order };
+    if (requisition !== undefined) reading.requisition = requisition;
+    locate(pass, reading, place, match.hit);
+    keep(pass, reading, moment);
+    const day = moment === undefined ? [] : [`day ${moment.date}`];
+    const same = [`self ${reference}`, ...day, ...(requisition === undefined ? [] : [`requisition ${requisition}`])];
+    addPart(
+      pass,
+      reading,
+      moment,
+      same.map((each) => `${order.status} ${each}`),
+    );
+  };
+  const matches = [...matchCodings(lookup, resource.code), ...matchOwnCodes(options, resource.code)];
+  for (const match of matches) {
     const { kind } = match.hit;
-    if (kind === 'pathway') {
-      keepOrderMarkers(pass, match, entry, moment, order);
-    } else if (kind === 'analysis' || kind === 'procedure') {
-      const reading: Reading = { ...createReading('order', match, reference, moment), ...order };
-      if (requisition !== undefined) reading.requisition = requisition;
-      locate(pass, reading, place, match.hit);
-      keep(pass, reading, moment);
-      const day = moment === undefined ? [] : [`day ${moment.date}`];
-      const same = [`self ${reference}`, ...day, ...(requisition === undefined ? [] : [`requisition ${requisition}`])];
-      addPart(
-        pass,
-        reading,
-        moment,
-        same.map((each) => `${order.status} ${each}`),
-      );
-    }
+    if (kind === 'pathway') keepOrderMarkers(pass, match, entry, moment, order);
+    else if (kind === 'analysis' || kind === 'procedure') keepOrder(match);
   }
-  if (isToNeurology(pass, resource)) {
-    const hit: Hit = { concept: neurology, kind: 'pathway', exact: true, suspicion: false, role: 'referral' };
-    keepOrderMarkers(pass, { hit, system: '', code: '', isSuspected: false }, entry, moment, order);
+  if (isToNeurology(pass, resource) && !matches.some(({ hit }) => hit.concept === neurologyAssessment)) {
+    const hit: Hit = { concept: neurologyAssessment, kind: 'procedure', exact: true, suspicion: false };
+    keepOrder({ hit, system: '', code: '' });
   }
-}
-
-function isSelectedDraft({ selections }: ChartOptions, draft: Json): boolean {
-  const own = `${draft.resourceType}/${draft.id}`;
-  return selections?.some((selection) => referenceKeyOf(selection) === own) ?? false;
 }
 
 /** Codes of the client's own for referrals and packages. */

@@ -45,6 +45,8 @@ export interface Report extends Omit<Study, 'isVoid'> {
   status: 'final' | 'preliminary' | 'void';
   origin: 'imaging' | 'pathology' | undefined;
   study: string | undefined;
+  /** What its findings are counted within: the study, else the report. */
+  group: string;
   specimen: Place;
   moment: Moment | undefined;
 }
@@ -88,7 +90,10 @@ export interface Pass {
   /** Size and tenderness stated apart from the finding, by day and site. */
   companions: Map<string, Qualifiers>;
   memberQualifiers: Map<Json, Qualifiers>;
+  /** Courses of medication already read. */
   medications: Set<string>;
+  /** `Type/id` of the drafts named in the context. */
+  selections: ReadonlySet<string | undefined>;
   readings: Reading[];
   /** Position of each reading in time. */
   orders: number[];

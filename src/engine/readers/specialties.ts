@@ -4,6 +4,8 @@ import type { Pass } from './pass.ts';
 
 /** Neurology and neurosurgery: one specialty for the guideline (ledger L23). */
 export const neurology = 'neurology';
+/** Concept of an order that sends the patient there. */
+export const neurologyAssessment = 'neurology-assessment';
 
 const snomedCodes: ReadonlySet<string> = new Set(['394591006', '394610002', '38238005']);
 const loincReferrals: ReadonlySet<string> = new Set(['57145-5', '57146-3']);
