@@ -17,7 +17,7 @@ const barWidth = 30;
 export function describeMachine(flags: readonly string[], plan: { rounds: number; seconds: number }): string {
   return [
     `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${process.platform}`,
-    `service: npm start on an empty store, every record written before its answer`,
+    `service: npm start on a store that begins empty, every record written before its answer; peak memory is since the start, sizes ascending`,
     `echo: Express with express.json, giving the service's own answer; echo-flags: the same with ${flags.join(' ')}`,
     `${plan.rounds} alternating rounds of ${plan.seconds} s; req/s, CPU and ratios are medians, p50 and p99 over all requests`,
     'The service evaluates on worker threads and echo on one thread: CPU per request compares the work, req/s the machine',

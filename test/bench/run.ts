@@ -1,13 +1,13 @@
 // `npm run bench`: the service beside an Express server that only parses the same body, in one run, round by round.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { LoadCall, LoadResult } from './load.ts';
-import { buildRequest, type PatientKind, patientKinds } from './patients.ts';
+import { buildRequest, patientKinds } from './patients.ts';
 import { describeMachine, renderMixed, renderProfile, renderRatios, renderTable } from './report.ts';
 import { type MeasuredServer, type ServerOptions, startServer } from './server.ts';
 import { type Cell, collectCell, type MixedCell, type Round, type ServerName, serverNames } from './statistics.ts';
@@ -27,8 +27,8 @@ const mixed = {
   small: { observations: 30, connections: 64, perSecond: 150 },
   large: { observations: 5000, connections: 8, perSecond: 3 },
 };
-const full = { rounds: 3, seconds: 2.5, warmUpSeconds: 3, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 };
-const quick = { rounds: 1, seconds: 0.6, warmUpSeconds: 1, mixedRounds: 1, mixedSeconds: 2.5, profileSeconds: 3 };
+const full = { rounds: 3, seconds: 2, warmUpSeconds: 3, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 };
+const quick = { rounds: 1, seconds: 0.8, warmUpSeconds: 1.5, mixedRounds: 1, mixedSeconds: 2, profileSeconds: 3 };
 
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false } },
@@ -57,13 +57,12 @@ for (const [reason, count] of Object.entries(failures)) {
 }
 
 async function compare(start: Start): Promise<void> {
+  const servers = await startServers(start);
   const cells: Cell[] = [];
   for (const size of sizes) {
-    const servers = await startServers(start, size.observations);
     for (const kind of patientKinds) cells.push(...(await compareOn(servers, { ...size, kind })));
-    await stopServers(Object.values(servers));
   }
-  const mixedCells = await compareMixed(start);
+  const mixedCells = await compareMixed(servers);
   console.log(
     [
       describeMachine(start.flags, plan),
@@ -78,6 +77,7 @@ async function compare(start: Start): Promise<void> {
 /** Every server on one kind and size of patient, taking turns within each round. */
 async function compareOn(servers: Record<ServerName, MeasuredServer>, patient: Patient): Promise<Cell[]> {
   const rounds: Record<ServerName, Round[]> = { service: [], echo: [], 'echo-flags': [] };
+  await keepAnswer(servers.service, patient);
   await warmUp(servers, patient);
   for (let round = 0; round < plan.rounds; round++) {
     const shown: string[] = [];
@@ -95,31 +95,29 @@ async function compareOn(servers: Record<ServerName, MeasuredServer>, patient: P
   return serverNames.map((name) => collectCell(name, { ...patient, kilobytes }, rounds[name], rounds));
 }
 
-async function compareMixed(start: Start): Promise<MixedCell[]> {
-  const servers = await startServers(start, mixed.small.observations);
+async function compareMixed(servers: Record<ServerName, MeasuredServer>): Promise<MixedCell[]> {
   const measured = [servers.service, servers.echo];
   const runs = measured.map(({ name }): MixedCell => ({ name, alone: [], beside: [], large: [] }));
   const call = { kind: 'cards' as const, seconds: plan.mixedSeconds };
-  for (const { observations, connections } of [sizes[0], sizes.at(-1)].filter((size) => size !== undefined)) {
-    await warmUp(servers, { kind: 'cards', observations, connections });
-  }
   for (let round = 0; round < plan.mixedRounds; round++) {
     for (const [at, server] of measured.entries()) {
       const alone = await sendLoad(server, { ...mixed.small, ...call });
-      const both = await sendMixed(server, call);
+      const [beside, large] = await Promise.all([
+        sendLoad(server, { ...mixed.small, ...call }),
+        sendLoad(server, { ...mixed.large, ...call }, largeGenerator),
+      ]);
       runs[at]?.alone.push(...alone.latencies);
-      runs[at]?.beside.push(...both.small.latencies);
-      runs[at]?.large.push(...both.large.latencies);
+      runs[at]?.beside.push(...beside.latencies);
+      runs[at]?.large.push(...large.latencies);
       say(`small beside large, round ${round + 1}: ${server.name}`);
     }
   }
-  await stopServers(Object.values(servers));
   return runs;
 }
 
 async function profileService(start: Start): Promise<void> {
   for (const { observations, connections } of profiledSizes) {
-    const service = await keep(serviceOptions(start, observations));
+    const service = await keep(serviceOptions(start, `profile-${observations}`));
     const call = { kind: 'cards' as const, observations, connections };
     await sendLoad(service, { ...call, seconds: plan.warmUpSeconds });
     await service.startProfile();
@@ -136,21 +134,13 @@ async function warmUp(servers: Record<ServerName, MeasuredServer>, patient: Pati
   await Promise.all(serverNames.map((name) => sendLoad(servers[name], call)));
 }
 
-async function sendMixed(server: MeasuredServer, call: { kind: PatientKind; seconds: number }) {
-  const [small, large] = await Promise.all([
-    sendLoad(server, { ...mixed.small, ...call }),
-    sendLoad(server, { ...mixed.large, ...call }, largeGenerator),
-  ]);
-  return { small, large };
-}
-
 /** Sends requests from a generator process and counts what failed. */
 async function sendLoad(
   server: MeasuredServer,
   call: Omit<LoadCall, 'origin' | 'path'>,
   generator = generators[server.name],
 ): Promise<LoadResult> {
-  const path = server.name === 'service' ? servicePath : `/${call.kind}`;
+  const path = server.name === 'service' ? servicePath : `/${call.observations}-${call.kind}`;
   const answered = new AbortController();
   const answer = Promise.race(['message', 'exit'].map((event) => once(generator, event, answered)));
   generator.send({ ...call, origin: server.origin, path } satisfies LoadCall);
@@ -164,29 +154,23 @@ async function sendLoad(
   return result;
 }
 
-/** The service, and both echo servers giving the service's own answers to patients of this size. */
-async function startServers(start: Start, observations: number): Promise<Record<ServerName, MeasuredServer>> {
-  say(`starting the servers for ${observations} observations`);
-  const service = await keep(serviceOptions(start, observations));
-  const answers = join(folder, `answers-${observations}`);
-  await mkdir(answers, { recursive: true });
-  for (const kind of patientKinds) {
-    await writeFile(join(answers, `${kind}.json`), await fetchAnswer(service, kind, observations));
-  }
+/** The service, and both echo servers, which give the answers of {@link keepAnswer}. */
+async function startServers(start: Start): Promise<Record<ServerName, MeasuredServer>> {
+  say('starting the servers');
   const echo = { folder: root, environment: {}, script: fileURLToPath(new URL('echo.ts', import.meta.url)) };
   return {
-    service,
-    echo: await keep({ ...echo, name: 'echo', run: [echo.script, answers] }),
-    'echo-flags': await keep({ ...echo, name: 'echo-flags', run: [...start.flags, echo.script, answers] }),
+    service: await keep(serviceOptions(start, 'compare')),
+    echo: await keep({ ...echo, name: 'echo', run: [echo.script, folder] }),
+    'echo-flags': await keep({ ...echo, name: 'echo-flags', run: [...start.flags, echo.script, folder] }),
   };
 }
 
 /**
- * The answer of the service to a patient.
+ * Keeps the answer of the service to a patient, for the echo servers to give.
  *
  * @throws {Error} when it is not what the kind of patient stands for: the figures would be of something else.
  */
-async function fetchAnswer(service: MeasuredServer, kind: PatientKind, observations: number): Promise<string> {
+async function keepAnswer(service: MeasuredServer, { kind, observations }: Patient): Promise<void> {
   const response = await fetch(service.origin + servicePath, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -198,7 +182,7 @@ async function fetchAnswer(service: MeasuredServer, kind: PatientKind, observati
   if (cards.length > 0 !== (kind === 'cards')) {
     throw new Error(`A patient of kind ${kind} with ${observations} observations got ${cards.length} cards: ${answer}`);
   }
-  return answer;
+  await writeFile(join(folder, `${observations}-${kind}.json`), answer);
 }
 
 type Patient = Pick<LoadCall, 'kind' | 'observations' | 'connections'>;
@@ -221,8 +205,8 @@ async function readStart(): Promise<Start> {
   return { flags: rest, script };
 }
 
-function serviceOptions({ flags, script }: Start, observations: number): ServerOptions {
-  const data = join(folder, `data-${observations}-${running.size}`);
+function serviceOptions({ flags, script }: Start, store: string): ServerOptions {
+  const data = join(folder, store);
   return { name: 'service', run: [...flags, script], folder: root, environment: { DATA_DIR: data } };
 }
 
