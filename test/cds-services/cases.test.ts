@@ -5,10 +5,13 @@ import { describe, expect, it } from 'vitest';
 import type { Card } from '../../src/engine/cards.ts';
 import type { Decision } from '../../src/engine/types.ts';
 import { packageAnalyses } from './build-bundle.ts';
-import type { Case, ExpectedCard } from './case.ts';
+import type { Case, ExpectedCard, KeyName } from './case.ts';
 import { concepts, decideCase, guideline, readCases } from './decide-cases.ts';
 
 const cases = readCases();
+const complete = cases.filter(({ keys }) => Object.keys(keys).length === 0);
+/** Not encounters: without them a pathway the orders do not name counts as none (section 0 "in pathway"). */
+const losableKeys = ['reports', 'imaging', 'orders', 'procedures', 'medications', 'medicationStatements'] as const;
 
 describe('clinical cases', () => {
   it.each(cases.map((testCase) => [testCase.id, testCase] as const))('%s', (_, testCase) => {
@@ -42,6 +45,21 @@ describe('clinical cases', () => {
     expect(named.filter((id) => !guideline.rules.has(id))).toEqual([]);
   });
 
+  it.each(['missing', 'failed', 'truncated'] as const)(
+    'never turn from met to not met or back when a key is %s',
+    { timeout: 120_000 },
+    (state) => {
+      expect(complete.flatMap((testCase) => losableKeys.flatMap((key) => findTurns(testCase, key, state)))).toEqual([]);
+    },
+  );
+
+  it('never end in an error', () => {
+    const decisions = cases.flatMap((testCase) => decideCase(testCase).decisions);
+    expect(decisions.filter(({ outcome }) => outcome === 'error').map(({ id, reason }) => `${id} ${reason}`)).toEqual(
+      [],
+    );
+  });
+
   it('are decided alike in Greenwich, Copenhagen and Los Angeles', { timeout: 120_000 }, async () => {
     const [greenwich, copenhagen, losAngeles] = await Promise.all(
       ['UTC', 'Europe/Copenhagen', 'America/Los_Angeles'].map(decideIn),
@@ -51,6 +69,17 @@ describe('clinical cases', () => {
     expect(losAngeles === greenwich).toBe(true);
   });
 });
+
+/** Decisions that claim the opposite once a key is lost. Not section 1: findings and pathways not read only add a caution there. */
+function findTurns(testCase: Case, key: KeyName, state: 'missing' | 'failed' | 'truncated'): string[] {
+  const before = decideCase(testCase).decisions;
+  const after = decideCase({ ...testCase, keys: { [key]: state } }).decisions;
+  return before.flatMap(({ id, outcome }, at) => {
+    const now = after[at]?.outcome;
+    const isTurned = outcome !== now && outcome !== 'unknown' && (now === 'met' || now === 'not-met');
+    return isTurned && !id.startsWith('MAS-') ? [`${testCase.id}: ${id} from ${outcome} to ${now} without ${key}`] : [];
+  });
+}
 
 async function decideIn(timeZone: string): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'print-decisions.ts')], {
