@@ -5,6 +5,7 @@ import { isNode, LineCounter, parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type CompiledGuideline, compileGuideline, type KnowledgeFiles } from './engine/compile.ts';
 import { conceptFiles } from './engine/concepts.ts';
+import { lintGuideline } from './engine/lint.ts';
 import {
   cautionsSchema,
   factsSchema,
@@ -16,12 +17,40 @@ import {
 } from './engine/schema.ts';
 import { KnowledgeError } from './errors.ts';
 
+/** The files of a cds-services folder, each of the right shape. */
+export interface KnowledgeFolder {
+  files: KnowledgeFiles;
+  /** `sha256:…` over all files. */
+  hash: string;
+  /** File of each rule, `rules/1-mas.yaml`. */
+  fileOfRule: ReadonlyMap<string, string>;
+  /** `facts.yaml feverItem.where` -> `facts.yaml:12 feverItem.where`. */
+  locate(place: string): string;
+}
+
 /**
  * Reads, validates and compiles a cds-services folder.
  *
  * @throws {@link KnowledgeError} with every mistake found, each with file, line and reason; nothing is decided with a folder that has one.
  */
 export function loadKnowledge(folder: string): CompiledGuideline {
+  const { files, hash, locate } = readKnowledge(folder);
+  const mistakes: string[] = [];
+  const mistake = (place: string, what: string): void => {
+    mistakes.push(`${locate(place)}: ${what}`);
+  };
+  const compiled = compileGuideline(files, hash, mistake);
+  lintGuideline(files, compiled, mistake);
+  if (mistakes.length > 0) throw new KnowledgeError(mistakes);
+  return compiled;
+}
+
+/**
+ * Reads the files of a cds-services folder and checks their shapes.
+ *
+ * @throws {@link KnowledgeError} with every mistake of form, each with file, line and reason.
+ */
+export function readKnowledge(folder: string): KnowledgeFolder {
   const mistakes: string[] = [];
   const hash = createHash('sha256');
   const lineOf = new Map<string, (path: readonly PropertyKey[]) => number>();
@@ -41,7 +70,9 @@ export function loadKnowledge(folder: string): CompiledGuideline {
       mistakes.push(`${file}:${lineCounter.linePos(error.pos[0]).line}: ${error.message.split('\n')[0]}`);
     }
     if (document.errors.length > 0) return undefined;
-    const line = (path: readonly PropertyKey[]): number => {
+    const value: unknown = document.toJS();
+    const line = (named: readonly PropertyKey[]): number => {
+      const path = byPosition(value, named);
       for (let length = path.length; length >= 0; length -= 1) {
         const node = document.getIn(path.slice(0, length), true);
         if (isNode(node) && node.range) return lineCounter.linePos(node.range[0]).line;
@@ -49,7 +80,7 @@ export function loadKnowledge(folder: string): CompiledGuideline {
       return 1;
     };
     lineOf.set(file, line);
-    const parsed = schema.safeParse(document.toJS());
+    const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     for (const issue of parsed.error.issues) {
       for (const { path, message } of flatten(issue)) {
@@ -72,11 +103,11 @@ export function loadKnowledge(folder: string): CompiledGuideline {
   const drugs = read('concepts/drugs.yaml', conceptFiles.drugs);
   const sites = read('concepts/sites.yaml', conceptFiles.sites);
   const rules: RuleDefinition[] = [];
-  const fileOfRule = new Map<string, [string, number]>();
+  const fileOfRule = new Map<string, string>();
   for (const name of ruleFiles(folder)) {
     const file = `rules/${name}`;
-    for (const [index, rule] of (read(file, rulesSchema) ?? []).entries()) {
-      fileOfRule.set(rule.id, [file, lineOf.get(file)?.([index]) ?? 1]);
+    for (const rule of read(file, rulesSchema) ?? []) {
+      fileOfRule.set(rule.id, file);
       rules.push(rule);
     }
   }
@@ -93,7 +124,8 @@ export function loadKnowledge(folder: string): CompiledGuideline {
     !procedures ||
     !pathways ||
     !drugs ||
-    !sites
+    !sites ||
+    mistakes.length > 0
   ) {
     throw new KnowledgeError(mistakes);
   }
@@ -106,11 +138,12 @@ export function loadKnowledge(folder: string): CompiledGuideline {
     texts: { da, en },
     concepts: { analyses, conditions, procedures, pathways, drugs, sites },
   };
-  const compiled = compileGuideline(files, `sha256:${hash.digest('hex')}`, (place, what) => {
-    mistakes.push(`${locate(place, lineOf, fileOfRule)}: ${what}`);
-  });
-  if (mistakes.length > 0) throw new KnowledgeError(mistakes);
-  return compiled;
+  return {
+    files,
+    hash: `sha256:${hash.digest('hex')}`,
+    fileOfRule,
+    locate: (place) => locate(place, files, lineOf, fileOfRule),
+  };
 }
 
 function ruleFiles(folder: string): string[] {
@@ -135,18 +168,32 @@ function weight(issues: readonly z.core.$ZodIssue[]): number {
   return issues.reduce((sum, issue) => sum + (issue.code === 'invalid_type' && issue.input === undefined ? 10 : 1), 0);
 }
 
-/** `facts.yaml feverItem.where` -> `facts.yaml:12 feverItem.where`. */
 function locate(
   place: string,
+  { concepts }: KnowledgeFiles,
   lineOf: ReadonlyMap<string, (path: readonly PropertyKey[]) => number>,
-  fileOfRule: ReadonlyMap<string, [string, number]>,
+  fileOfRule: ReadonlyMap<string, string>,
 ): string {
-  const [file = '', ...rest] = place.split(' ');
+  const [named = '', ...rest] = place.split(' ');
   const what = rest.join(' ');
-  if (file === 'rules') {
-    const [ruleFile, line] = fileOfRule.get(what) ?? ['rules', 1];
-    return `${ruleFile}:${line} ${what}`;
-  }
-  const line = lineOf.get(file)?.(what.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part)));
-  return line === undefined ? place : `${file}:${line} ${what}`;
+  const path = what.replaceAll('[', '.').replaceAll(']', '').split('.');
+  const [id = ''] = path;
+  const list = Object.entries(concepts).find(([, each]) => each.some((concept) => concept.id === id))?.[0];
+  const file = named === 'rules' ? fileOfRule.get(id) : named === 'concepts' ? `concepts/${list}.yaml` : named;
+  const line = lineOf.get(file ?? '');
+  return line === undefined ? place : `${file}:${line(path)}${what === '' ? '' : ` ${what}`}`;
+}
+
+/** Members of lists by position, where they are named by their id. */
+function byPosition(value: unknown, path: readonly PropertyKey[]): PropertyKey[] {
+  let at = value;
+  return path.map((part) => {
+    const key = Array.isArray(at) && typeof part === 'string' ? positionOf(at, part) : part;
+    at = (at as Record<PropertyKey, unknown> | undefined)?.[key];
+    return key;
+  });
+}
+
+function positionOf(list: readonly unknown[], part: string): number {
+  return /^\d+$/.test(part) ? Number(part) : list.findIndex((item) => (item as { id?: unknown } | null)?.id === part);
 }

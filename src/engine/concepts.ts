@@ -85,6 +85,10 @@ export const conditionSchema = z.strictObject({
   ...coded,
   /** Codes that say "suspected": observation for suspicion of this. */
   suspicion: codesSchema.optional(),
+  /** Holds the exact codes of the concepts it stands for. */
+  umbrella: z.literal(true).optional(),
+  /** Concepts that have exact codes in common with it: another name of the same, or a kind of it. */
+  sharesCodesWith: z.array(z.string()).min(1).optional(),
   /** Site implied by an exact code of the concept. */
   site: z.string().optional(),
   /** Ids of facts; any of them explains the symptom. */
