@@ -1,6 +1,7 @@
 import { Agent, fetch as fetchUndici } from 'undici';
 import { type AllowedFhirServers, createLookup, findAllowedBase, type Resolve, resolveBeneath } from './allow-list.ts';
 import { type Answer, readAnswer } from './answer.ts';
+import { type Circuits, createCircuits, defaultCircuitLimits } from './circuit.ts';
 
 /** Bounds of what one request may fetch. */
 export interface FetchLimits {
@@ -20,6 +21,8 @@ export interface FetchLimits {
   leastAttempt: number;
   /** Milliseconds after which an attempt ends however far the deadline is. */
   longestAttempt: number;
+  /** Milliseconds a server must have had before its silence counts against it: a request may come with no time left. */
+  fairAttempt: number;
 }
 
 export const defaultLimits: Readonly<FetchLimits> = {
@@ -31,6 +34,7 @@ export const defaultLimits: Readonly<FetchLimits> = {
   firstAttemptShare: 0.6,
   leastAttempt: 20,
   longestAttempt: 10_000,
+  fairAttempt: 250,
 };
 
 /** Why something was not fetched or not used; stable codes for logs and metrics. */
@@ -45,6 +49,7 @@ export type FetchProblem =
   | 'too-many-pages'
   | 'too-large'
   | 'timeout'
+  | 'circuit-open'
   | 'unreachable'
   | 'redirect'
   | 'not-json'
@@ -89,6 +94,9 @@ export interface FhirServer {
   limits: Readonly<FetchLimits>;
   /** Counts down over all pages of the request. */
   bytesLeft: number;
+  circuits: Circuits;
+  /** What the circuit said when the request first called; absent before. */
+  isAdmitted?: boolean;
 }
 
 /**
@@ -102,6 +110,8 @@ export function createTransport(resolve?: Resolve): Fetch {
 }
 
 const fetchGuarded = createTransport();
+/** Every worker thread learns for itself. */
+const sharedCircuits = createCircuits(defaultCircuitLimits, () => performance.now());
 
 /**
  * Opens the FHIR server a request names, if it may be called at all.
@@ -118,8 +128,10 @@ export function openServer(request: {
   deadline: number;
   fetch?: Fetch | undefined;
   limits?: Readonly<FetchLimits> | undefined;
+  circuits?: Circuits | undefined;
 }): FhirServer | { problem: FetchProblem } {
-  const { fhirServer, fhirAuthorization, client, fetch = fetchGuarded, limits = defaultLimits } = request;
+  const { fhirServer, fhirAuthorization, client } = request;
+  const { fetch = fetchGuarded, limits = defaultLimits, circuits = sharedCircuits } = request;
   if (fhirServer === undefined) return { problem: 'no-fhir-server' };
   const base = findAllowedBase(fhirServer, client.allowedFhirServers);
   if (base === undefined) return { problem: 'fhir-server-not-allowed' };
@@ -134,6 +146,7 @@ export function openServer(request: {
     fetch,
     limits,
     bytesLeft: limits.totalBytes,
+    circuits,
   };
 }
 
@@ -186,6 +199,20 @@ async function attemptGet(
 ): Promise<{ value: unknown } | { problem: FetchProblem }> {
   const time = Math.min((server.deadline - Date.now()) * share, server.limits.longestAttempt);
   if (time < server.limits.leastAttempt) return { problem: whenTooLate };
+  server.isAdmitted ??= server.circuits.admit(server.base.href);
+  if (!server.isAdmitted) return { problem: 'circuit-open' };
+  const fetched = await transferWithin(server, url, time);
+  const isFailure = 'problem' in fetched && isPassing(fetched.problem);
+  const isFair = !('problem' in fetched) || fetched.problem !== 'timeout' || time >= server.limits.fairAttempt;
+  if (isFair) server.circuits.report(server.base.href, !isFailure);
+  return fetched;
+}
+
+async function transferWithin(
+  server: FhirServer,
+  url: URL,
+  time: number,
+): Promise<{ value: unknown } | { problem: FetchProblem }> {
   const stop = new AbortController();
   // The race does not rely on the transport to heed the signal.
   const stopped = new Promise<{ problem: FetchProblem }>((resolve) => {
@@ -233,7 +260,9 @@ async function transfer(
 
 function isTokenUsable(authorization: FhirAuthorization, patientId: unknown): boolean {
   const isBearer = authorization.token_type === undefined || authorization.token_type.toLowerCase() === 'bearer';
-  return isBearer && (authorization.patient === undefined || authorization.patient === patientId);
+  // What cannot be a header would fail as if the server did not answer.
+  const isSendable = /^[\x21-\x7e]+$/.test(authorization.access_token);
+  return isBearer && isSendable && (authorization.patient === undefined || authorization.patient === patientId);
 }
 
 /** Whether the same request may succeed a moment later. */

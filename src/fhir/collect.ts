@@ -1,6 +1,7 @@
 import type { KeyState, Source, Sources } from '../engine/types.ts';
 import { DataMissingError } from '../errors.ts';
 import { type Answer, isResource, readAnswer } from './answer.ts';
+import type { Circuits } from './circuit.ts';
 import {
   type Fetch,
   type FetchLimits,
@@ -31,6 +32,8 @@ export interface CollectRequest {
   deadline: number;
   fetch?: Fetch | undefined;
   limits?: Readonly<FetchLimits> | undefined;
+  /** Which FHIR servers are left alone for now; one memory per thread unless a test gives another. */
+  circuits?: Circuits | undefined;
 }
 
 export interface Collected {

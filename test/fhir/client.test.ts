@@ -95,6 +95,40 @@ describe('a key that was not sent', () => {
     expect(server.seen).toHaveLength(2);
   });
 
+  it('is not tried a second time when no time remains', async () => {
+    server.handle = (_, response) => setTimeout(() => sendStatus(response, 503), 90);
+    const { problems } = await collect({ limits: { ...defaultLimits, leastAttempt: 150 } }, 200);
+    expect(problems.observations).toBe('status-503');
+    expect(server.seen).toHaveLength(1);
+  });
+
+  it('has failed at the deadline when a connection never comes about', async () => {
+    // A name server that does not answer: nothing is connected to, nothing is refused.
+    const { problems } = await collect(
+      {
+        fhirServer: `http://localhost:${server.port}/fhir`,
+        fetch: createTransport(() => {}),
+      },
+      300,
+    );
+    expect(problems.observations).toBe('timeout');
+    expect(server.connections).toBe(0);
+  });
+
+  it('is fetched whatever scopes were granted and whoever the token was made for', async () => {
+    server.handle = (_, response) => sendJson(response, bundleOf([observation]));
+    for (const [scope, subject] of [
+      ['patient/Observation.read', 'cds-service'],
+      ['patient/*.rs launch/patient', 'another-service'],
+      ['urn:epic:proprietary:scope', ''],
+      ['', undefined],
+    ]) {
+      // As it came in the request: members that are not read included.
+      const fhirAuthorization = { access_token: 'secret', token_type: 'bearer', expires_in: 300, scope, subject };
+      expect((await collect({ fhirAuthorization })).sources.observations?.state).toBe('present');
+    }
+  });
+
   it('has failed when the connection breaks in the middle of the body', async () => {
     server.handle = (request, response) => {
       response.writeHead(200, { 'content-type': 'application/fhir+json', 'content-length': '1000' });
@@ -205,11 +239,45 @@ describe('a key that was not sent', () => {
     expect(server.seen).toEqual([]);
   });
 
-  it('has failed when the token cannot be a header, and the token is nowhere in the answer', async () => {
+  it('is missing when the token cannot be a header, and the token is nowhere in the answer', async () => {
     const collected = await collect({ fhirAuthorization: { access_token: 'secret\r\nx: y' } });
-    expect(collected.sources.observations?.state).toBe('failed');
+    expect(collected.sources.observations?.state).toBe('missing');
+    expect(collected.problems.observations).toBe('no-token');
     expect(JSON.stringify(collected)).not.toContain('secret');
     expect(server.seen).toEqual([]);
+  });
+});
+
+describe('references and addresses inside patient data', () => {
+  it('are never fetched', async () => {
+    const elsewhere = await startFhirServer();
+    const url = `${elsewhere.base}/Binary/1`;
+    const hostile = {
+      ...observation,
+      subject: { reference: `${elsewhere.base}/Patient/p1` },
+      hasMember: [{ reference: url }, { reference: `${server.base}/Observation/o2` }],
+      presentedForm: [{ url }],
+      derivedFrom: { reference: url },
+      extension: [{ url, valueUrl: url }],
+    };
+    server.handle = (_, response) => sendJson(response, bundleOf([hostile]));
+    expect((await collect()).sources.observations?.state).toBe('present');
+    expect((await collect({ prefetch: { observations: bundleOf([hostile]) } })).sources.observations?.state).toBe(
+      'present',
+    );
+    expect(server.seen).toHaveLength(1);
+    expect(elsewhere.connections).toBe(0);
+    await elsewhere.close();
+  });
+
+  it('do not get the token when a next link leads to another server', async () => {
+    const elsewhere = await startFhirServer();
+    server.handle = (_, response) => sendJson(response, bundleOf([observation], `${elsewhere.base}?page=2`));
+    const { sources, problems } = await collect();
+    expect(sources.observations?.state).toBe('truncated');
+    expect(problems.observations).toBe('next-elsewhere');
+    expect(elsewhere.connections).toBe(0);
+    await elsewhere.close();
   });
 });
 
