@@ -32,15 +32,17 @@ export interface CardOptions {
   /** `Patient/id` and `Encounter/id` that suggested orders name. */
   subject: string;
   encounter?: string;
+  /** Intent of suggested orders: `proposal` on opening a chart, `order` beside drafted orders. */
+  intent: 'proposal' | 'order';
+  /** The resources of `context.draftOrders` by reference, for suggestions that update one; absent on replay. */
+  drafts?: ReadonlyMap<string, object>;
   /** Address that explains this evaluation, when configured. */
   explanation?: string;
 }
 
-interface Action {
-  type: 'create';
-  description: string;
-  resource: object;
-}
+export type Action =
+  | { type: 'create' | 'update'; description: string; resource: object }
+  | { type: 'delete'; description: string; resourceId: string };
 
 export interface Suggestion {
   label: string;
@@ -88,6 +90,9 @@ export function buildCards(
   options: CardOptions,
 ): Card[] {
   const drafts = new Map<string, Draft>();
+  const silent = new Set(
+    service.only.flatMap((entry) => (results.facts.truth(entry.if) === true ? [] : [...entry.rules])),
+  );
   const closedGates = guideline.gates.filter((gate) => results.facts.truth(gate.if) === true);
 
   for (const id of service.rules) {
@@ -95,6 +100,10 @@ export function buildCards(
     const { cards, ask } = result.rule;
     const isOpen = result.outcome === 'unknown' && ask !== undefined && results.facts.truth(ask.if) === true;
     if (result.outcome !== 'met' && !isOpen) continue;
+    if (silent.has(id)) {
+      result.reason = 'not-asked-for';
+      continue;
+    }
     for (const card of cards) {
       if (card.if !== undefined && results.facts.truth(card.if) !== true) continue;
       const withheld =
@@ -267,45 +276,86 @@ function buildSuggestion(
     typeof suggestion.order === 'string'
       ? (facts.get(suggestion.order).values ?? []).map(String)
       : (suggestion.order ?? []);
-  if (suggestion.refer === undefined && ordered.length === 0) return undefined;
-
-  const key = `${draft.topic} ${draft.pathway ?? ''} ${result.id} ${suggestion.label}`;
-  const requisition = deriveUuid(options.evaluation, `requisition ${key}`);
   const { language } = options;
   const texts = guideline.texts[language];
-  const nameOf = (id: string): string =>
-    (suggestion.refer === id ? guideline.pathways.get(id) : guideline.labels.get(id))?.[language] ?? id;
-  const create = (id: string, coding: Coding[]): Action => ({
-    type: 'create',
-    description: `${texts.labels[suggestion.refer === id ? 'refer' : 'order']}: ${nameOf(id)}`,
-    resource: {
-      resourceType: 'ServiceRequest',
-      requisition: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${requisition}` },
-      status: 'draft',
-      intent: 'proposal',
-      code: { coding },
-      subject: { reference: options.subject },
-      ...(options.encounter !== undefined && { encounter: { reference: options.encounter } }),
-      ...(evidence.length > 0 && {
+  const key = `${draft.topic} ${draft.pathway ?? ''} ${result.id} ${suggestion.label}`;
+  const requisition = deriveUuid(options.evaluation, `requisition ${key}`);
+  const create = (id: string, isReferral: boolean): Action => {
+    const name = (isReferral ? guideline.pathways.get(id) : guideline.labels.get(id))?.[language] ?? id;
+    return {
+      type: 'create',
+      description: `${texts.labels[isReferral ? 'refer' : 'order']}: ${name}`,
+      resource: withoutEmpty({
+        resourceType: 'ServiceRequest',
+        requisition: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${requisition}` },
+        status: 'draft',
+        intent: options.intent,
+        code: { coding: isReferral ? referralCodings(guideline, id, options) : orderCodings(guideline, id, language) },
+        subject: { reference: options.subject },
+        encounter: options.encounter === undefined ? undefined : { reference: options.encounter },
         reasonReference: evidence.filter(isReason).map(({ reference }) => ({ reference })),
       }),
-    },
-  });
-  const actions = ordered.map((id) => create(id, orderCodings(guideline, id, language)));
-  if (suggestion.refer !== undefined) {
-    actions.unshift(create(suggestion.refer, referralCodings(guideline, suggestion.refer, options)));
-  }
+    };
+  };
+  const draftsOf = (name: string | undefined): string[] =>
+    name === undefined ? [] : unique(facts.get(name).readings.map(({ reference }) => reference));
+  const referencesOf = (names: readonly string[] | undefined): string[] =>
+    unique((names ?? []).flatMap((name) => facts.get(name).readings.map(({ reference }) => reference)));
+
+  const actions: Action[] = [
+    ...draftsOf(suggestion.delete).map(
+      (resourceId): Action => ({ type: 'delete', description: texts.labels.delete ?? 'delete', resourceId }),
+    ),
+    ...draftsOf(suggestion.update).map(
+      (reference): Action => ({
+        type: 'update',
+        description: texts.labels.update ?? 'update',
+        resource: completeReferral(
+          options.drafts?.get(reference) ?? resourceNamed(reference),
+          referencesOf(suggestion.reasons),
+          referencesOf(suggestion.support),
+        ),
+      }),
+    ),
+    ...(suggestion.refer === undefined ? [] : [create(suggestion.refer, true)]),
+    ...ordered.map((id) => create(id, false)),
+  ];
+  if (actions.length === 0) return undefined;
   return {
     label: texts.suggestions[suggestion.label] ?? suggestion.label,
     uuid: deriveUuid(options.evaluation, `suggestion ${key}`),
     ...(suggestion.recommended && { isRecommended: true }),
-    actions: actions.map((action) => withoutEmpty(action) as Action),
+    actions,
   };
 }
 
+/** The whole drafted referral with what the record knows added; everything else stays as it is. */
+function completeReferral(referral: object, reasons: readonly string[], support: readonly string[]): object {
+  const add = (member: unknown, references: readonly string[]): object[] => {
+    const present: { reference?: unknown }[] = Array.isArray(member) ? member : member === undefined ? [] : [member];
+    const known = new Set(present.map((each) => each?.reference));
+    return [...present, ...references.filter((reference) => !known.has(reference)).map((reference) => ({ reference }))];
+  };
+  const { reasonReference, supportingInfo, ...rest } = referral as Record<string, unknown>;
+  return withoutEmpty({
+    ...rest,
+    reasonReference: add(reasonReference, reasons.filter(isReasonReference)),
+    supportingInfo: add(supportingInfo, support),
+  });
+}
+
+function resourceNamed(reference: string): object {
+  const [resourceType, id] = reference.split('/');
+  return { resourceType, id };
+}
+
 /** R4 ServiceRequest.reasonReference takes these types only. */
-function isReason(reading: Reading): boolean {
-  return /^(Condition|Observation|DiagnosticReport|DocumentReference)\/[^#]/.test(reading.reference);
+function isReasonReference(reference: string): boolean {
+  return /^(Condition|Observation|DiagnosticReport|DocumentReference)\/[^#]/.test(reference);
+}
+
+function isReason({ reference }: Reading): boolean {
+  return isReasonReference(reference);
 }
 
 const systemUris = {

@@ -88,6 +88,7 @@ export interface CompiledService {
   title: Record<Language, string>;
   description: Record<Language, string>;
   rules: readonly string[];
+  only: { if: Expression; rules: ReadonlySet<string> }[];
 }
 
 /** A guideline ready to decide: everything parsed, every name checked. */
@@ -289,9 +290,9 @@ export function compileGuideline(
       }
       if (definition.panel !== undefined && !(definition.panel in head.panels))
         mistake(place, `no panel ${definition.panel}`);
-      if ((definition.panel === undefined) === (definition.of === undefined) && !readsAnyConcept(definition)) {
-        mistake(place, 'needs either `of` or `panel`');
-      }
+      if (definition.panel !== undefined && definition.of !== undefined) mistake(place, 'has both `of` and `panel`');
+      if (definition.whole !== undefined && !labels.has(definition.whole))
+        mistake(place, `no concept ${definition.whole}`);
       facts.set(name, {
         form: 'selection',
         name,
@@ -381,7 +382,8 @@ export function compileGuideline(
       }
       for (const fact of card.evidence) factAt(place, fact);
       for (const entry of card.missing ?? []) if (typeof entry === 'string') factAt(place, entry);
-      for (const { order } of card.suggest ?? []) {
+      for (const { order, delete: deleted, update, reasons = [], support = [] } of card.suggest ?? []) {
+        for (const fact of [deleted, update, ...reasons, ...support]) if (fact !== undefined) factAt(place, fact);
         if (typeof order === 'string') factAt(place, order);
         else for (const id of order ?? []) if (!labels.has(id)) mistake(place, `no analysis or procedure ${id}`);
       }
@@ -419,7 +421,15 @@ export function compileGuideline(
   const services = new Map<string, CompiledService>();
   for (const service of head.services) {
     const inService = rulesMatching(`guideline.yaml services.${service.id}`, service.rules);
-    services.set(service.id, { ...service, rules: ruleIds.filter((id) => inService.has(id)) });
+    const place = `guideline.yaml services.${service.id}`;
+    services.set(service.id, {
+      ...service,
+      rules: ruleIds.filter((id) => inService.has(id)),
+      only: (service.only ?? []).map((entry) => ({
+        if: over(place)(entry.if),
+        rules: rulesMatching(place, entry.rules),
+      })),
+    });
   }
 
   for (const entry of files.ledger) {
@@ -491,15 +501,6 @@ export function conceptsOfLine(line: {
   atLeast?: { of: string[] } | undefined;
 }): string[] {
   return [...(line.any ?? []), ...(line.all ?? []), ...(line.atLeast?.of ?? [])];
-}
-
-/** A fact may read all encounters or all medications, whatever they are coded as. */
-function readsAnyConcept(definition: SelectionFact): boolean {
-  return (
-    definition.of === undefined &&
-    definition.panel === undefined &&
-    definition.read.every((kind) => kind === 'encounter' || kind === 'medication')
-  );
 }
 
 /** The names an expression, a fact or a rule needs directly. */

@@ -18,11 +18,17 @@ export interface Answer {
  *
  * @throws {@link NotFoundError} when the guideline has no such service.
  */
-export function decide(guideline: CompiledGuideline, serviceId: string, chart: Chart, options: CardOptions): Answer {
+export function decide(
+  guideline: CompiledGuideline,
+  serviceId: string,
+  chart: Chart,
+  options: Omit<CardOptions, 'intent'>,
+): Answer {
   const service = guideline.services.get(serviceId);
   if (service === undefined) throw new NotFoundError(`No service ${serviceId}`);
   const results = decideRules(guideline, chart, environmentOf(guideline, options.client));
-  const cards = buildCards(guideline, service, results, chart, options);
+  const intent = service.hook === 'patient-view' ? 'proposal' : 'order';
+  const cards = buildCards(guideline, service, results, chart, { ...options, intent });
   const decisions = service.rules.map((id) => {
     const { rule: _, ...decision } = results.get(id);
     return decision;

@@ -315,7 +315,7 @@ export function collectFacts(
   const select = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
     const values = whenNeeded(fact);
     const definite: Reading[] = [];
-    const possible: Reading[] = [];
+    let possible: Reading[] = [];
     const lacking: string[] = [];
     for (const concept of definition.of === undefined ? [undefined] : fact.concepts) {
       const matched = match(fact, concept, values);
@@ -324,6 +324,9 @@ export function collectFacts(
       lacking.push(...matched.lacking);
     }
     definite.sort(newestFirst);
+    // What a resource certainly says is not made doubtful by a broader concept of the same code.
+    const certain = new Set(definite.map((reading) => reading.reference));
+    possible = possible.filter((reading) => reading.exact || !certain.has(reading.reference));
     const unread = unknownKeys(definition);
     const open = possible.length > 0 || unread.length > 0;
     const why = [...lacking, ...unread];
@@ -369,22 +372,33 @@ export function collectFacts(
     const lacking = [...byConcept.values()].flatMap((matched) => matched.lacking);
     const readings = [...byConcept.values()].flatMap((matched) => matched.definite).sort(newestFirst);
 
+    const whole = definition.whole === undefined ? undefined : match(fact, definition.whole, values);
+    if (whole !== undefined) {
+      readings.unshift(...whole.definite);
+      lacking.push(...whole.lacking);
+    }
+    const isWhole = (whole?.definite.length ?? 0) > 0;
+    const mayBeWhole = (whole?.possible.length ?? 0) > 0;
+
     if (definition.per !== undefined) {
       const wanted = Number(environment[definition.atLeast ?? '']);
       const possible = [...byConcept.values()].flatMap((matched) => matched.possible);
       const sure = mostLinesTogether(panel, readings, definition.per);
       const most = mostLinesTogether(panel, [...readings, ...possible], definition.per);
-      const truthOf = sure >= wanted ? true : most >= wanted || unread.length > 0 ? null : false;
+      const truthOf =
+        isWhole || sure >= wanted ? true : mayBeWhole || most >= wanted || unread.length > 0 ? null : false;
       return { truth: truthOf, readings, lacking: truthOf === null ? [...lacking, ...unread] : [] };
     }
 
     const state: PanelState = { definite: new Set(), possible: new Set() };
     for (const [id, line] of Object.entries(panel)) {
-      const sure = isLineFilled(line, (concept) => (byConcept.get(concept)?.definite.length ?? 0) > 0);
-      const maybe = isLineFilled(line, (concept) => {
-        const matched = byConcept.get(concept);
-        return unread.length > 0 || (matched !== undefined && matched.definite.length + matched.possible.length > 0);
-      });
+      const sure = isWhole || isLineFilled(line, (concept) => (byConcept.get(concept)?.definite.length ?? 0) > 0);
+      const maybe =
+        mayBeWhole ||
+        isLineFilled(line, (concept) => {
+          const matched = byConcept.get(concept);
+          return unread.length > 0 || (matched !== undefined && matched.definite.length + matched.possible.length > 0);
+        });
       if (sure) state.definite.add(id);
       else if (maybe) state.possible.add(id);
     }

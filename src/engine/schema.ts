@@ -49,6 +49,8 @@ export const guidelineSchema = z.strictObject({
         description: bilingual,
         /** The rules this service decides and sends cards of. */
         rules: ruleIds,
+        /** Rules whose cards are sent only when this holds. */
+        only: z.array(z.strictObject({ if: fhirpath, rules: ruleIds })).optional(),
       }),
     )
     .min(1),
@@ -80,9 +82,11 @@ const factBase = { says: bilingual.optional() };
 const selectionFact = z.strictObject({
   ...factBase,
   read: z.array(z.enum(readingKinds)).min(1),
-  /** Concepts; `panel` in their place reads the lines of a panel. */
+  /** Concepts; `panel` in their place reads the lines of a panel; neither: whatever the concept. */
   of: z.array(z.string()).min(1).optional(),
   panel: name.optional(),
+  /** Concept of an order for the whole panel: it fills every line. */
+  whole: z.string().optional(),
   /** Parameter: the reading is at most so many days old. */
   within: name.optional(),
   /** FHIRPath over one reading. */
@@ -130,6 +134,12 @@ const suggestion = z.strictObject({
   refer: z.string().optional(),
   /** Procedures to order, or a fact that gives ids of analyses or procedures. */
   order: z.union([z.array(z.string()).min(1), name]).optional(),
+  /** Fact whose drafts are deleted. */
+  delete: name.optional(),
+  /** Fact whose drafted referrals get these facts as reasons and supporting results. */
+  update: name.optional(),
+  reasons: z.array(name).optional(),
+  support: z.array(name).optional(),
   recommended: z.literal(true).optional(),
   /** Not suggested when this is true. */
   unless: fhirpath.optional(),

@@ -47,10 +47,13 @@ export function readServiceRequest(pass: Pass, entry: Entry): void {
   const requisition = readRequisition(lookup, resource);
   const place = readPlace(lookup, resource.bodySite);
 
+  const matches = [...matchCodings(lookup, resource.code), ...matchOwnCodes(options, resource.code)];
+  // The site one of the concepts implies is the site of the order, also read as a more general concept
+  const implied = matches.map(({ hit }) => (hit.exact ? lookup.siteOf(hit.concept) : undefined)).find((site) => site);
   const keepOrder = (match: Pick<Match, 'hit' | 'system' | 'code'>): void => {
     const reading: Reading = { ...createReading('order', match, reference, moment), ...order };
     if (requisition !== undefined) reading.requisition = requisition;
-    locate(pass, reading, place, match.hit);
+    locate(pass, reading, place, match.hit, implied);
     keep(pass, reading, moment);
     const day = moment === undefined ? [] : [`day ${moment.date}`];
     const same = [`self ${reference}`, ...day, ...(requisition === undefined ? [] : [`requisition ${requisition}`])];
@@ -61,7 +64,6 @@ export function readServiceRequest(pass: Pass, entry: Entry): void {
       same.map((each) => `${order.status} ${each}`),
     );
   };
-  const matches = [...matchCodings(lookup, resource.code), ...matchOwnCodes(options, resource.code)];
   for (const match of matches) {
     const { kind } = match.hit;
     if (kind === 'pathway') keepOrderMarkers(pass, match, entry, moment, order);

@@ -128,7 +128,17 @@ export function matchCodings(lookup: Lookup, concepts: unknown): readonly Match[
       else addMatch(matches, match);
     }
   }
-  return matches ?? noMatches;
+  return matches === undefined ? noMatches : preferExact(matches);
+}
+
+/** A broader code only counts alone: beside an exact code of another system it is the same diagnosis said less precisely. */
+function preferExact(matches: readonly Match[]): readonly Match[] {
+  const exact = matches.filter(({ hit }) => hit.kind === 'condition' && hit.exact);
+  if (exact.length === 0) return matches;
+  return matches.filter(
+    ({ hit, system, code }) =>
+      hit.kind !== 'condition' || hit.exact || exact.some((other) => other.system === system && other.code === code),
+  );
 }
 
 function addMatch(matches: Match[], match: Match): void {
