@@ -62,6 +62,12 @@ export const environmentSchema = z.object({
   COLLECT_MS: whole(0).default(2500).describe('Time for calls to the FHIR server; must be below `DEADLINE_MS`'),
   UPLOAD_MS: whole(1000).default(30_000).describe('Time a client has to send its request'),
   DRAIN_MS: whole(0).default(10_000).describe('Time for requests under way when the process is told to stop'),
+  RATE_PER_SECOND: whole(1).default(100).describe('Calls per second one client may make over time; not in demo mode'),
+  RATE_BURST: whole(1).default(200).describe('Calls one client may make at once; more are answered 429'),
+  SECURITY_CONTACT: z
+    .url({ protocol: /^(https|mailto|tel)$/ })
+    .optional()
+    .describe('Where weaknesses are reported (`mailto:`, `https:` or `tel:`), said at `/.well-known/security.txt`'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least level logged'),
 });
 
@@ -76,6 +82,9 @@ export interface Config {
   /** Absent: made at start. */
   readonly auditToken: string | undefined;
   readonly auditRequired: boolean;
+  readonly rate: { readonly perSecond: number; readonly burst: number };
+  /** Absent: there is no security.txt. */
+  readonly securityContact: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly limits: {
     readonly bodyBytes: number;
@@ -139,6 +148,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     dataDir: resolve(env.DATA_DIR),
     auditToken: env.AUDIT_TOKEN,
     auditRequired: env.AUDIT_REQUIRED === 'true',
+    rate: Object.freeze({ perSecond: env.RATE_PER_SECOND, burst: env.RATE_BURST }),
+    securityContact: env.SECURITY_CONTACT,
     logLevel: env.LOG_LEVEL,
     limits: Object.freeze({
       bodyBytes: env.MAX_BODY_BYTES,

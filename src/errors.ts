@@ -65,13 +65,24 @@ export class TooLargeError extends CdsError {
   }
 }
 
-/** 412: required FHIR data cannot be obtained; names the prefetch keys (CDS Hooks 2.0.1, "Providing FHIR Resources to a CDS Service"). */
+/** 412: required FHIR data cannot be obtained; names the prefetch keys and why (CDS Hooks 2.0.1, "Providing FHIR Resources to a CDS Service"). */
 export class DataMissingError extends CdsError {
-  readonly keys: readonly string[];
+  /** By prefetch key: a stable code of ours. */
+  readonly problems: Readonly<Record<string, string>>;
 
-  constructor(keys: readonly string[], message: string) {
+  constructor(problems: Readonly<Record<string, string>>, message: string) {
     super('data-missing', 412, message);
-    this.keys = keys;
+    this.problems = problems;
+  }
+}
+
+/** 429: a client calls more often than it may; `retryAfter` in seconds. */
+export class RateLimitError extends CdsError {
+  readonly retryAfter: number;
+
+  constructor(message: string, retryAfter: number) {
+    super('rate-limit', 429, message);
+    this.retryAfter = retryAfter;
   }
 }
 

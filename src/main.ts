@@ -14,6 +14,7 @@ import { createLog } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createPool } from './http/pool.ts';
 import { listen } from './http/server.ts';
+import { createRateLimit } from './http/rate-limit.ts';
 import type { WorkerData } from './http/worker.ts';
 import { loadKnowledge } from './knowledge.ts';
 
@@ -61,6 +62,8 @@ async function start(config: Config): Promise<void> {
     log,
     isReady: pool.isReady,
     isDraining: () => isDraining,
+    ...(config.mode === 'demo' ? {} : { takeTurn: createRateLimit(() => config.rate) }),
+    securityContact: config.securityContact,
     audit: createAuditApi({ store, token: auditToken }),
   });
   const server = await listen(app, { ...config, ...config.limits });

@@ -142,10 +142,11 @@ function checkRequired(
     return isRead(wanted.template) && source.resources.length === 0;
   });
   if (lacking.length === 0) return;
-  const named = lacking.map(([key, { source, problem }]) => `${key} (${problem ?? source.state})`).join(', ');
+  const problems = Object.fromEntries(lacking.map(([key, { source, problem }]) => [key, problem ?? source.state]));
+  const named = Object.entries(problems).map(([key, problem]) => `${key} (${problem})`);
   throw new DataMissingError(
-    lacking.map(([key]) => key),
-    `Required data could not be obtained for the prefetch key(s) ${named}. ` +
+    problems,
+    `Required data could not be obtained for the prefetch key(s) ${named.join(', ')}. ` +
       'Send them in prefetch, or send fhirServer and fhirAuthorization of a registered FHIR server that may read them.',
   );
 }

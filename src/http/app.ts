@@ -8,7 +8,7 @@ import type { RecordEntry } from '../audit/record.ts';
 import type { AuditStore } from '../audit/store.ts';
 import type { Config } from '../config.ts';
 import type { CompiledGuideline, CompiledService } from '../engine/compile.ts';
-import { NotAcceptedError, NotFoundError, UnavailableError } from '../errors.ts';
+import { NotAcceptedError, NotFoundError, RateLimitError, UnavailableError } from '../errors.ts';
 import type { Authenticate } from './auth.ts';
 import { createRoom, type Room, readBody } from './body.ts';
 import { handleError, sendProblem } from './error-handler.ts';
@@ -17,6 +17,7 @@ import { readFeedback } from './feedback.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { parseBody } from './parse.ts';
+import type { TakeTurn } from './rate-limit.ts';
 import { renderDiscovery } from './services.ts';
 import { beginState, stateOf } from './state.ts';
 
@@ -37,6 +38,12 @@ export interface AppParts {
   isDraining(): boolean;
   /** Routes of `/audit/api`. */
   audit: Router;
+  /** Routes of `/examples`; demo mode only. */
+  examples?: Router;
+  /** Absent: clients may call as often as they like. */
+  takeTurn?: TakeTurn | undefined;
+  /** Where weaknesses are reported, an address; absent: nothing is said about it. */
+  securityContact?: string | undefined;
   /** The current instant. */
   now?(): Date;
 }
@@ -50,6 +57,8 @@ export const demoOrigins: readonly (string | RegExp)[] = [
 const feedbackExtension = 'dk.diagnostisk-pakkeforloeb.feedback';
 /** Seconds a browser may remember what a preflight allowed. */
 const preflightAge = 600;
+/** Milliseconds for which what security.txt says may be relied on: RFC 9116 wants less than a year. */
+const securityTextAge = 180 * 24 * 60 * 60 * 1000;
 /** Status logged where the client left before its answer was out; no such answer is ever sent. */
 const clientGone = 499;
 
@@ -70,7 +79,13 @@ export function createApp(parts: AppParts): Express {
   app.use('/audit/api', parts.audit);
 
   // Before authentication and before the body is read: a browser that gets an error without these headers hides it.
-  app.use('/cds-services', allowOrigins(parts.allowedOrigins), refuseWhileDraining(parts), authenticate(parts));
+  app.use(
+    '/cds-services',
+    allowOrigins(parts.allowedOrigins),
+    refuseWhileDraining(parts),
+    authenticate(parts),
+    limitRate(parts),
+  );
   app.param('service', findService(parts.guideline));
   app.route('/cds-services').get(sendDiscovery(parts.guideline)).all(refuseMethod('GET, HEAD'));
   app.route('/cds-services/:service').post(answerCall(parts, room)).all(refuseMethod('POST'));
@@ -136,6 +151,26 @@ function authenticate(parts: AppParts): RequestHandler {
 
 function findService(guideline: CompiledGuideline) {
   return (_request: unknown, response: Response, next: () => void, id: string): void => {
+/** Counts by who was found to call, never by what the request says of itself. */
+function limitRate({ takeTurn }: AppParts): RequestHandler {
+  return (_request, response, next) => {
+    const { client } = stateOf(response);
+    const seconds = client === undefined ? 0 : (takeTurn?.(client) ?? 0);
+    if (seconds > 0) throw new RateLimitError('This client calls more often than it may: wait.', seconds);
+    next();
+  };
+}
+
+/** @see RFC 9116 */
+function sendSecurityText(parts: AppParts): RequestHandler {
+  return (_request, response) => {
+    const expires = new Date(readClock(parts).getTime() + securityTextAge).toISOString();
+    response
+      .type('text/plain')
+      .send(`Contact: ${parts.securityContact}\nExpires: ${expires}\nPreferred-Languages: da, en\n`);
+  };
+}
+
     const service = guideline.services.get(id);
     if (service === undefined) throw new NotFoundError('There is no such service; discovery is at /cds-services.');
     stateOf(response).service = service;
@@ -181,11 +216,13 @@ function answerCall(parts: AppParts, room: Room): RequestHandler {
     if ('error' in answer) {
       sendProblem(response, answer.error);
       return;
+      metrics.countPrefetchProblems(answer.error.problems ?? {});
     }
     await storeRecord(parts, answer.record);
     metrics.countEvaluation(answer.metrics);
     state.cards = answer.metrics.cards.length;
     sendJson(response, answer.response);
+    metrics.countPrefetchProblems(answer.metrics.problems);
   };
 }
 

@@ -10,6 +10,7 @@ const issueCodes: Readonly<Record<number, string>> = {
   412: 'processing',
   413: 'too-long',
   415: 'not-supported',
+  429: 'throttled',
   503: 'transient',
 };
 
@@ -37,7 +38,7 @@ export function sendProblem(response: Response, problem: Problem): void {
   response.set('Content-Type', 'application/fhir+json; charset=utf-8').send(JSON.stringify(describeOutcome(problem)));
 }
 
-function describeOutcome({ status, message, expression, keys }: Problem): object {
+function describeOutcome({ status, message, expression, problems }: Problem): object {
   return {
     resourceType: 'OperationOutcome',
     issue: [
@@ -45,7 +46,13 @@ function describeOutcome({ status, message, expression, keys }: Problem): object
         severity: 'error',
         code: issueCodes[status] ?? 'exception',
         details: { text: message },
-        ...(keys === undefined ? {} : { diagnostics: keys.map((key) => `prefetch key '${key}'`).join(', ') }),
+        ...(problems === undefined
+          ? {}
+          : {
+              diagnostics: Object.keys(problems)
+                .map((key) => `prefetch key '${key}'`)
+                .join(', '),
+            }),
         ...(expression === undefined ? {} : { expression: [expression] }),
       },
     ],

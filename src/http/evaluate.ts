@@ -33,6 +33,8 @@ export interface EvaluationMetrics {
   /** Topic of each card. */
   cards: string[];
   keys: { key: string; state: KeyState; dropped: number }[];
+  /** Why a key is not known or not whole, by prefetch key. */
+  problems: Readonly<Record<string, string>>;
 }
 
 /** What comes of a job: the JSON to send and the record to store before, or the error. */
@@ -78,7 +80,7 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
   const language = chooseLanguage(job.acceptLanguage, client.language);
   const parsed = performance.now();
 
-  const { sources } = await parts.collect({
+  const { sources, problems } = await parts.collect({
     prefetch: request.prefetch,
     context,
     fhirServer: request.fhirServer,
@@ -129,15 +131,21 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
   return {
     response: JSON.stringify({ cards }),
     record: sealRecord(record),
-    metrics: countEvaluation(chart, decisions, cards),
+    metrics: countEvaluation(chart, problems, decisions, cards),
   };
 }
 
-function countEvaluation(chart: Chart, decisions: Decision[], cards: Card[]): EvaluationMetrics {
+function countEvaluation(
+  chart: Chart,
+  problems: EvaluationMetrics['problems'],
+  decisions: Decision[],
+  cards: Card[],
+): EvaluationMetrics {
   return {
     decisions: decisions.map(({ id, outcome }) => ({ id, outcome })),
     cards: cards.map((card) => card.source.topic.code),
     keys: Object.entries(chart.keys).map(([key, { state, dropped }]) => ({ key, state, dropped })),
+    problems,
   };
 }
 

@@ -6,6 +6,8 @@ export interface Metrics {
   registry: Registry;
   countRequest(request: { service: string; hook: string; status: number; seconds: number }): void;
   countEvaluation(metrics: EvaluationMetrics): void;
+  /** Why prefetch keys are not known or not whole, by key. */
+  countPrefetchProblems(problems: Readonly<Record<string, string>>): void;
   countFeedback(outcome: 'accepted' | 'overridden' | 'refused', items?: number): void;
   countUnknownCards(items: number): void;
   countAuditFailure(): void;
@@ -31,6 +33,7 @@ export function createMetrics(): Metrics {
   const cards = counter('cds_cards_total', 'Cards sent', 'topic');
   const keys = counter('cds_prefetch_keys_total', 'States of prefetch keys', 'key', 'state');
   const foreign = counter('cds_foreign_resources_total', 'Resources dropped: of another patient', 'key');
+  const problemCounter = counter('cds_prefetch_problems_total', 'Why prefetch keys are not known', 'key', 'problem');
   const feedback = counter('cds_feedback_total', 'Feedback items received', 'outcome');
   const unknownCards = counter('cds_feedback_unknown_cards_total', 'Feedback items on cards not sent by this service');
   const auditFailures = counter('cds_audit_failures_total', 'Records that could not be stored');
@@ -48,6 +51,12 @@ export function createMetrics(): Metrics {
       for (const { key, state, dropped } of metrics.keys) {
         keys.inc({ key, state });
         if (dropped > 0) foreign.inc({ key }, dropped);
+      }
+    },
+    countPrefetchProblems(problems) {
+      for (const [key, problem] of Object.entries(problems)) {
+        // The FHIR server chooses its status: not a label each.
+        problemCounter.inc({ key, problem: problem.replace(/^status-(\d).*/, 'status-$1xx') });
       }
     },
     countFeedback: (outcome, items = 1) => feedback.inc({ outcome }, items),

@@ -1,4 +1,4 @@
-import { CdsError, DataMissingError, RequestError, UnavailableError } from '../errors.ts';
+import { CdsError, DataMissingError, RateLimitError, RequestError, UnavailableError } from '../errors.ts';
 
 /** An error as plain data: it crosses threads, and nothing of the original beyond these members reaches a client. */
 export interface Problem {
@@ -7,8 +7,8 @@ export interface Problem {
   message: string;
   /** The element of the request that is wrong. */
   expression?: string;
-  /** The prefetch keys that could not be obtained. */
-  keys?: string[];
+  /** Why required data could not be obtained, by prefetch key. */
+  problems?: Readonly<Record<string, string>>;
   /** Seconds. */
   retryAfter?: number;
   /** Only of unforeseen errors, for the log: where it was thrown. Never its message, which may quote the request. */
@@ -23,8 +23,8 @@ export function describeProblem(error: unknown): Problem {
       status: error.status,
       message: error.message,
       ...(error instanceof RequestError && error.expression !== undefined ? { expression: error.expression } : {}),
-      ...(error instanceof DataMissingError ? { keys: [...error.keys] } : {}),
-      ...(error instanceof UnavailableError ? { retryAfter: error.retryAfter } : {}),
+      ...(error instanceof DataMissingError ? { problems: error.problems } : {}),
+      ...(error instanceof UnavailableError || error instanceof RateLimitError ? { retryAfter: error.retryAfter } : {}),
     };
   }
   // Express' own, for an address it cannot decode.

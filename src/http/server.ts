@@ -8,9 +8,18 @@ export interface ServerOptions {
   port: number;
   /** Milliseconds a client has to send a request. */
   uploadMs: number;
+  /** Milliseconds an evaluation may take, and storing its record again as long. */
+  deadlineMs: number;
   /** Milliseconds that requests under way get once the server is told to stop. */
   drainMs: number;
 }
+
+/** Bytes of all headers of a request: several times what a JWT takes. More is answered 431. */
+const maxHeaderSize = 16 * 1024;
+/** Headers beyond these are not read. */
+const maxHeadersCount = 100;
+/** How often in the time to send a request it is looked at whether that is over: Node's own default is 30 seconds. */
+const checksPerUpload = 10;
 
 export interface Server {
   /** The port listened on. */
@@ -25,7 +34,19 @@ export interface Server {
  * @throws {@link ConfigError} where the address is taken or not ours.
  */
 export async function listen(listener: RequestListener, options: ServerOptions): Promise<Server> {
-  const server = createServer({ requestTimeout: options.uploadMs, headersTimeout: options.uploadMs }, listener);
+  const { uploadMs, deadlineMs } = options;
+  const server = createServer(
+    {
+      requestTimeout: uploadMs,
+      headersTimeout: uploadMs,
+      connectionsCheckingInterval: uploadMs / checksPerUpload,
+      maxHeaderSize,
+    },
+    listener,
+  );
+  server.maxHeadersCount = maxHeadersCount;
+  // A client that does not read its answer.
+  server.timeout = uploadMs + 2 * deadlineMs;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explainRefusal(error, options)));
     server.listen(options.port, options.host, resolve);

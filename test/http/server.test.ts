@@ -7,7 +7,7 @@ import { createEvaluate } from '../../src/http/evaluate.ts';
 import { listen, type Server } from '../../src/http/server.ts';
 import { createRequest, createSteps, createTestApp } from './fakes.ts';
 
-const options = { host: '127.0.0.1', port: 0, uploadMs: 5000, drainMs: 5000 };
+const options = { host: '127.0.0.1', port: 0, uploadMs: 5000, deadlineMs: 5000, drainMs: 5000 };
 const open: Server[] = [];
 
 async function start(
