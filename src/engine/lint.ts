@@ -325,7 +325,7 @@ function listSome(words: readonly string[]): string {
 }
 
 /** Every expression of a guideline with its place; the fact where it reads readings. */
-export function* expressionsOf(guideline: CompiledGuideline): Generator<[string, Expression, CompiledFact?]> {
+function* expressionsOf(guideline: CompiledGuideline): Generator<[string, Expression, CompiledFact?]> {
   for (const fact of guideline.facts.values()) {
     const place = `facts.yaml ${fact.name}`;
     if (fact.form === 'selection' && fact.where) yield [`${place}.where`, fact.where, fact];
@@ -333,23 +333,19 @@ export function* expressionsOf(guideline: CompiledGuideline): Generator<[string,
     if (fact.form === 'value') yield [`${place}.value`, fact.value];
   }
   for (const rule of guideline.rules.values()) {
-    const place = `rules ${rule.id}`;
-    for (const [index, { expression }] of rule.when.entries()) yield [`${place}.when.${index}`, expression];
-    for (const card of rule.cards) {
-      if (card.if) yield [place, card.if];
-      const guarded = card.missing.filter((entry) => typeof entry !== 'string');
-      for (const { if: condition } of [...card.indicatorWhen, ...card.withhold, ...card.notes, ...guarded]) {
-        yield [place, condition];
-      }
-      for (const { unless } of card.suggest) if (unless) yield [place, unless];
-    }
-    if (rule.ask) {
-      yield [place, rule.ask.if];
-      for (const { if: condition } of rule.ask.missing) yield [place, condition];
-    }
+    for (const expression of expressionsIn(rule)) yield [`rules ${rule.id}`, expression];
+  }
+  for (const service of guideline.services.values()) {
+    for (const expression of expressionsIn(service)) yield [`guideline.yaml services.${service.id}`, expression];
   }
   for (const [index, gate] of guideline.gates.entries()) yield [`guideline.yaml gates.${index}`, gate.if];
   for (const caution of guideline.cautions) yield [`cautions.yaml ${caution.id}`, caution.if];
+}
+
+function* expressionsIn(part: unknown): Generator<Expression> {
+  if (typeof part !== 'object' || part === null) return;
+  if ('evaluate' in part) yield part as Expression;
+  else for (const inner of Object.values(part)) yield* expressionsIn(inner);
 }
 
 // ---- One code, two meanings
