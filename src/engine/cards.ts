@@ -9,6 +9,11 @@ export interface ClientSettings {
   ledger: Readonly<Record<string, string>>;
   /** Telephone number of the client's unit for Diagnostisk pakkeforløb. */
   contact?: string;
+  /** Name of that unit, and its location number (GLN) for referrals. */
+  unit?: { name?: string; locationNumber?: string };
+  /** Ids of decisions that are not made for this client, and of those that are made and recorded but not told. */
+  off?: readonly string[];
+  shadow?: readonly string[];
   /** Sends the card that names what could not be judged. */
   notAssessed?: true;
   /** The client's own codes for concepts that have no national one, by concept id. */
@@ -93,9 +98,11 @@ export function buildCards(
   const silent = new Set(
     service.only.flatMap((entry) => (results.facts.truth(entry.if) === true ? [] : [...entry.rules])),
   );
+  const untold = new Set([...(options.client.off ?? []), ...(options.client.shadow ?? [])]);
   const closedGates = guideline.gates.filter((gate) => results.facts.truth(gate.if) === true);
 
   for (const id of service.rules) {
+    if (options.client.off?.includes(id)) continue;
     const result = results.get(id);
     const { cards, ask } = result.rule;
     const isOpen = result.outcome === 'unknown' && ask !== undefined && results.facts.truth(ask.if) === true;
@@ -108,10 +115,14 @@ export function buildCards(
       if (card.if !== undefined && results.facts.truth(card.if) !== true) continue;
       const withheld =
         closedGates.find((gate) => gate.topics.has(card.topic))?.reason ??
-        supersededBy(guideline, id, results) ??
+        supersededBy(guideline, id, results, untold) ??
         card.withhold.find((entry) => results.facts.truth(entry.if) === true)?.value;
       if (withheld !== undefined) {
         result.reason = withheld;
+        continue;
+      }
+      if (untold.has(id)) {
+        result.reason = 'shadow';
         continue;
       }
       const key = `${card.topic} ${card.pathway ?? ''}`;
@@ -129,10 +140,18 @@ export function buildCards(
   return cards.sort((a, b) => indicatorRank[b.indicator] - indicatorRank[a.indicator]);
 }
 
-function supersededBy(guideline: CompiledGuideline, id: string, results: Results): string | undefined {
+/** What nobody is told withholds no card of what they would be told. */
+function supersededBy(
+  guideline: CompiledGuideline,
+  id: string,
+  results: Results,
+  untold: ReadonlySet<string>,
+): string | undefined {
   for (const { by, withholds } of guideline.precedence) {
     if (!withholds.has(id)) continue;
-    for (const other of by) if (other !== id && results.get(other).outcome === 'met') return `superseded-by:${other}`;
+    for (const other of by) {
+      if (other !== id && !untold.has(other) && results.get(other).outcome === 'met') return `superseded-by:${other}`;
+    }
   }
   return undefined;
 }
@@ -181,6 +200,12 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
         const ids = fact.values ?? unique(fact.readings.map((reading) => reading.concept));
         return ids.map((id) => nameOf(String(id))).join(', ') || '–';
       }
+      if (what === 'readings') {
+        return (
+          fact.readings.map((reading) => describeReading(reading, nameOf, siteOf, texts.labels, language)).join('; ') ||
+          '–'
+        );
+      }
       const reading = what === 'newest' ? fact.readings[0] : fact.readings.at(-1);
       return reading?.date === undefined ? '–' : formatDate(reading.date, language);
     });
@@ -205,7 +230,9 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
       'cautions',
       cautions.map((id) => fill(texts.cautions[id] ?? id)),
     ),
-    contact === undefined ? '' : `${texts.labels.contact}: ${contact}`,
+    contact === undefined
+      ? ''
+      : `${texts.labels.contact}: ${[client.unit?.name, contact].filter((part) => part !== undefined).join(', ')}`,
     `${texts.labels.section} ${sections.join(', ')}${ledger.length === 0 ? '' : ` · ${texts.labels.interpretation} ${ledger.join(', ')}`}`,
     texts.labels.disclaimer ?? '',
   ]
@@ -293,6 +320,8 @@ function buildSuggestion(
         code: { coding: isReferral ? referralCodings(guideline, id, options) : orderCodings(guideline, id, language) },
         subject: { reference: options.subject },
         encounter: options.encounter === undefined ? undefined : { reference: options.encounter },
+        // Only cards of the client's own unit carry its telephone number.
+        performer: isReferral && draft.results.some(({ card }) => card.contact) ? performersOf(options.client) : [],
         reasonReference: evidence.filter(isReason).map(({ reference }) => ({ reference })),
       }),
     };
@@ -327,6 +356,14 @@ function buildSuggestion(
     ...(suggestion.recommended && { isRecommended: true }),
     actions,
   };
+}
+
+const locationNumbers = 'http://www.gs1.org/gln';
+
+function performersOf({ unit }: ClientSettings): object[] {
+  if (unit?.locationNumber === undefined) return [];
+  const identifier = { system: locationNumbers, value: unit.locationNumber };
+  return [withoutEmpty({ type: 'Organization', identifier, display: unit.name })];
 }
 
 /** The whole drafted referral with what the record knows added; everything else stays as it is. */
@@ -397,6 +434,7 @@ function buildNotAssessed(
   options: CardOptions,
 ): Card | undefined {
   const unknown = service.rules
+    .filter((id) => !options.client.off?.includes(id) && !options.client.shadow?.includes(id))
     .map((id) => results.get(id))
     .filter(({ outcome }) => outcome === 'unknown' || outcome === 'error');
   if (unknown.length === 0 || chart.patient.deceased) return undefined;

@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import type { Analysis, Condition, Drug, Pathway, Procedure, Site } from './concepts.ts';
 import { compileExpression, type Expression } from './expression.ts';
+import { unclassifiedMedication } from './readers/medications.ts';
 import type {
   cautionsSchema,
   FactDefinition,
@@ -127,7 +128,10 @@ const readingMembers: ReadonlySet<string> = new Set<
   'certainty',
   'class',
   'code',
+  'coded',
   'concept',
+  'contentAbsent',
+  'contentPresent',
   'count',
   'current',
   'daysAgo',
@@ -186,6 +190,7 @@ export const keysOfKind: Readonly<Record<ReadingKind, readonly string[]>> = {
   marker: ['orders'],
   encounter: ['encounters'],
   medication: ['medications', 'medicationStatements'],
+  report: ['reports'],
 };
 
 /**
@@ -285,7 +290,9 @@ export function compileGuideline(
       }
       for (const key of definition.needs ?? []) if (!(key in head.prefetch)) mistake(place, `no prefetch key ${key}`);
       for (const id of definition.of ?? []) {
-        const isKnown = definition.read.includes('marker') ? pathwayIds.has(id) : labels.has(id);
+        const isKnown = definition.read.includes('marker')
+          ? pathwayIds.has(id)
+          : labels.has(id) || (id === unclassifiedMedication && definition.read.includes('medication'));
         if (!isKnown) mistake(place, `no concept ${id}`);
       }
       if (definition.panel !== undefined && !(definition.panel in head.panels))

@@ -6,7 +6,7 @@ import type { Chart, Decision } from './types.ts';
 
 /** What a service answers for one chart. */
 export interface Answer {
-  /** One per rule of the service, in guideline order. */
+  /** One per rule of the service that is on for the client, in guideline order. */
   decisions: Decision[];
   cards: Card[];
 }
@@ -29,7 +29,8 @@ export function decide(
   const results = decideRules(guideline, chart, environmentOf(guideline, options.client));
   const intent = service.hook === 'patient-view' ? 'proposal' : 'order';
   const cards = buildCards(guideline, service, results, chart, { ...options, intent });
-  const decisions = service.rules.map((id) => {
+  const made = service.rules.filter((id) => !options.client.off?.includes(id));
+  const decisions = made.map((id) => {
     const { rule: _, ...decision } = results.get(id);
     return decision;
   });

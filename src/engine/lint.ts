@@ -392,7 +392,7 @@ function spanOf(system: string, code: string): { first: string; last: string } {
 // ---- Texts
 
 const plainPlaceholders = new Set(['missing', 'missingCount', 'pathway']);
-const factPlaceholders = new Set(['list', 'newest', 'oldest']);
+const factPlaceholders = new Set(['list', 'newest', 'oldest', 'readings']);
 
 /** The placeholders of a text, each as written between the braces. */
 export function placeholdersOf(text: string): string[] {
@@ -410,7 +410,7 @@ function lintPlaceholders(files: KnowledgeFiles, mistake: ReportMistake): void {
         else if (name === undefined ? !plainPlaceholders.has(what) : !factPlaceholders.has(what)) {
           mistake(
             at,
-            `{${inside}} is no placeholder: {missing}, {missingCount}, {pathway}, {list:fact}, {newest:fact}, {oldest:fact}`,
+            `{${inside}} is no placeholder: {missing}, {missingCount}, {pathway}, {list:fact}, {readings:fact}, {newest:fact}, {oldest:fact}`,
           );
         } else if (name !== undefined && !(name in files.facts)) {
           mistake(at, `{${inside}} names fact ${name}, which is not declared in facts.yaml`);

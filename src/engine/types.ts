@@ -26,6 +26,7 @@ export const readingKinds = [
   'marker',
   'encounter',
   'medication',
+  'report',
 ] as const;
 export type ReadingKind = (typeof readingKinds)[number];
 
@@ -114,6 +115,10 @@ export interface Reading {
   class?: string;
   /** Specialty ids understood from serviceType, serviceProvider (contained or by name pattern). */
   specialties?: string[];
+
+  // report (imaging or pathology, whatever it found)
+  /** False where it says something in words and nothing in codes. */
+  coded?: boolean;
 
   // medication
   /** In use now (contract section 2, medication). */

@@ -128,7 +128,7 @@ function readCard(card: Card): Required<ExpectedCard> {
     open: decision.open ?? [],
     missing: decision.missing ?? [],
     cautions: decision.cautions ?? [],
-    suggests: actions.map(({ resource }) => nameOrder(resource as Order)),
+    suggests: actions.flatMap((action) => (action.type === 'create' ? [nameOrder(action.resource as Order)] : [])),
   };
 }
 

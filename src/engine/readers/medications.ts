@@ -15,7 +15,7 @@ import {
 /** Concept every medication of a known class has, beside those of its drug groups. */
 const anyMedication = 'medication';
 /** Concept of a medication whose class its codes do not tell: it may belong to any drug group, so it is never exact. */
-const unclassifiedMedication = 'unclassified-medication';
+export const unclassifiedMedication = 'unclassified-medication';
 
 /** Never taken, or not meant to be. */
 const neverTaken: ReadonlySet<unknown> = new Set(['entered-in-error', 'cancelled', 'not-taken', 'draft', 'intended']);

@@ -1,10 +1,13 @@
-import { codingsOf, type Json, listOf, referenceKeyOf } from '../resources.ts';
+import type { Hit } from '../lookup.ts';
+import { codingsOf, type Json, listOf, referenceKeyOf, textOf } from '../resources.ts';
 import { keepFindings } from './findings.ts';
 import { findSingleOrgan, modalityOfProcedures } from './imaging-studies.ts';
 import { readObservation } from './observations.ts';
 import { readOrigin, readSpecimen } from './origins.ts';
 import {
+  createReading,
   type Entry,
+  keep,
   keepDone,
   matchCodings,
   noteAge,
@@ -71,6 +74,12 @@ export function readReport(pass: Pass, entry: Entry): void {
     for (const match of procedures) keepDone(pass, match, entry, effective ?? issued, done, report.specimen);
   }
   if (report.origin === undefined) return;
+  if (status === 'final') {
+    const hit: Hit = { concept: report.origin, kind: 'condition', exact: true, suspicion: false };
+    const reading = createReading('report', { hit, system: '', code: '' }, reference, report.moment);
+    reading.coded = isCoded(resource);
+    keep(pass, reading, report.moment);
+  }
   for (const conclusion of listOf(resource.conclusionCode)) {
     const qualifiers = readCodedQualifiers(lookup, codingsOf(conclusion), {});
     readCountExtension(lookup, resource, qualifiers);
@@ -91,6 +100,12 @@ export function readReport(pass: Pass, entry: Entry): void {
       region: report.region,
     });
   }
+}
+
+/** Whether what a report says stands in codes; a report without words says nothing beside them. */
+function isCoded({ conclusion, presentedForm, conclusionCode, result }: Json): boolean {
+  const hasWords = textOf(conclusion) !== undefined || listOf(presentedForm).length > 0;
+  return !hasWords || codingsOf(conclusionCode).length > 0 || listOf(result).length > 0;
 }
 
 function rankReport(report: Report | undefined): number {
