@@ -6,6 +6,7 @@ import type * as z from 'zod';
 import { type CompiledGuideline, compileGuideline, type KnowledgeFiles } from './engine/compile.ts';
 import { conceptFiles } from './engine/concepts.ts';
 import { lintGuideline } from './engine/lint.ts';
+import { systemsSchema } from './engine/lookup.ts';
 import {
   cautionsSchema,
   factsSchema,
@@ -15,6 +16,7 @@ import {
   rulesSchema,
   textsSchema,
 } from './engine/schema.ts';
+import { spellingsSchema } from './engine/units.ts';
 import { KnowledgeError } from './errors.ts';
 
 /** The files of a cds-services folder, each of the right shape. */
@@ -102,6 +104,8 @@ export function readKnowledge(folder: string): KnowledgeFolder {
   const pathways = read('concepts/pathways.yaml', conceptFiles.pathways);
   const drugs = read('concepts/drugs.yaml', conceptFiles.drugs);
   const sites = read('concepts/sites.yaml', conceptFiles.sites);
+  const systems = read('concepts/systems.yaml', systemsSchema);
+  const spellings = read('concepts/unit-spellings.yaml', spellingsSchema);
   const rules: RuleDefinition[] = [];
   const fileOfRule = new Map<string, string>();
   for (const name of ruleFiles(folder)) {
@@ -125,6 +129,8 @@ export function readKnowledge(folder: string): KnowledgeFolder {
     !pathways ||
     !drugs ||
     !sites ||
+    !systems ||
+    !spellings ||
     mistakes.length > 0
   ) {
     throw new KnowledgeError(mistakes);
@@ -137,6 +143,8 @@ export function readKnowledge(folder: string): KnowledgeFolder {
     rules,
     texts: { da, en },
     concepts: { analyses, conditions, procedures, pathways, drugs, sites },
+    systems,
+    spellings,
   };
   return {
     files,

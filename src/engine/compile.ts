@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import type { Analysis, Condition, Drug, Pathway, Procedure, Site } from './concepts.ts';
 import { compileExpression, type Expression } from './expression.ts';
+import type { systemsSchema } from './lookup.ts';
 import { unclassifiedMedication } from './readers/medications.ts';
 import type {
   cautionsSchema,
@@ -13,6 +14,7 @@ import type {
   Texts,
 } from './schema.ts';
 import type { Patient, Reading, ReadingKind } from './types.ts';
+import type { spellingsSchema } from './units.ts';
 
 export type Language = 'da' | 'en';
 export type GuidelineHead = z.infer<typeof guidelineSchema>;
@@ -34,6 +36,10 @@ export interface KnowledgeFiles {
     drugs: Drug[];
     sites: Site[];
   };
+  /** URIs of the code systems, by canonical name. */
+  systems: z.infer<typeof systemsSchema>;
+  /** Spellings of units and of positive and negative. */
+  spellings: z.infer<typeof spellingsSchema>;
 }
 
 export type CompiledFact =
@@ -106,6 +112,8 @@ export interface CompiledGuideline {
   ledger: readonly LedgerEntry[];
   texts: Record<Language, Texts>;
   concepts: KnowledgeFiles['concepts'];
+  systems: KnowledgeFiles['systems'];
+  spellings: KnowledgeFiles['spellings'];
   /** Labels of analyses, conditions, procedures and drugs, by id; sites and pathways use some of the same ids. */
   labels: ReadonlyMap<string, { da: string; en: string }>;
   siteLabels: ReadonlyMap<string, { da: string; en: string }>;
@@ -487,6 +495,8 @@ export function compileGuideline(
     ledger: files.ledger,
     texts: files.texts,
     concepts,
+    systems: files.systems,
+    spellings: files.spellings,
     labels,
     siteLabels,
     explainedBy,

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createChartReader } from '../chart-reader.ts';
+import { createChartReader } from '../engine/chart-reader.ts';
 import { decide } from '../engine/decide.ts';
 import { collectSources } from '../fhir/collect.ts';
 import { loadKnowledge } from '../knowledge.ts';
@@ -19,7 +19,7 @@ export interface WorkerData {
 
 const { knowledgeFolder, ...rest } = workerData as WorkerData;
 const guideline = loadKnowledge(knowledgeFolder);
-const readChart = createChartReader(knowledgeFolder, guideline);
+const readChart = createChartReader(guideline);
 const evaluate = createEvaluate({ guideline, findClient, collect: collectSources, readChart, decide, ...rest });
 
 parentPort?.on('message', async ({ id, job }: WorkerCall) => {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { createChartReader } from '../../src/chart-reader.ts';
+import { createChartReader } from '../../src/engine/chart-reader.ts';
 import { type Answer, decide } from '../../src/engine/decide.ts';
 import { loadKnowledge } from '../../src/knowledge.ts';
 import { buildPrefetch, casePatientId, readConcepts, readSources } from './build-bundle.ts';
@@ -13,7 +13,7 @@ const knowledgeFolder = join(root, 'cds-services', guidelineId);
 
 export const guideline = loadKnowledge(knowledgeFolder);
 export const concepts = readConcepts(knowledgeFolder);
-const readChart = createChartReader(knowledgeFolder, guideline);
+const readChart = createChartReader(guideline);
 
 /** Reads every case of the guideline. */
 export function readCases(): Case[] {

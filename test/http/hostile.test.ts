@@ -2,14 +2,14 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
-import { createChartReader } from '../../src/chart-reader.ts';
+import { createChartReader } from '../../src/engine/chart-reader.ts';
 import { decide } from '../../src/engine/decide.ts';
 import { loadKnowledge } from '../../src/knowledge.ts';
 import { createRequest, createTestApp } from './fakes.ts';
 
 const folder = fileURLToPath(new URL('../../cds-services/diagnostisk-pakkeforloeb', import.meta.url));
 const guideline = loadKnowledge(folder);
-const readChart = createChartReader(folder, guideline);
+const readChart = createChartReader(guideline);
 const address = '/cds-services/diagnostisk-pakkeforloeb-patient-view';
 const keys = Object.keys(guideline.head.prefetch);
 

@@ -1,0 +1,17 @@
+import type { CompiledGuideline } from './compile.ts';
+import { compileLookup } from './lookup.ts';
+import { compileAnalysis } from './quantities.ts';
+import { type ChartOptions, readChart } from './records.ts';
+import type { Chart, Sources } from './types.ts';
+import { compileSpellings } from './units.ts';
+
+/** Reads the resources of one request into a chart, with the codes and units of a guideline. */
+export type ReadChart = (sources: Sources, options: Omit<ChartOptions, 'lookup' | 'analyses'>) => Chart;
+
+/** Makes the chart reader of a guideline: everything that can be looked up is prepared once. */
+export function createChartReader(guideline: CompiledGuideline): ReadChart {
+  const spellings = compileSpellings(guideline.spellings);
+  const lookup = compileLookup(guideline.concepts, guideline.systems);
+  const analyses = new Map([...guideline.analyses].map(([id, analysis]) => [id, compileAnalysis(analysis, spellings)]));
+  return (sources, options) => readChart(sources, { ...options, lookup, analyses });
+}
