@@ -16,7 +16,7 @@ export interface ServerOptions {
 
 /** Bytes of all headers of a request: several times what a JWT takes. More is answered 431. */
 const maxHeaderSize = 16 * 1024;
-/** Headers beyond these are not read. */
+/** Headers of a request. More is answered 431. */
 const maxHeadersCount = 100;
 /** How often in the time to send a request it is looked at whether that is over: Node's own default is 30 seconds. */
 const checksPerUpload = 10;

@@ -155,7 +155,7 @@ describe('the state of a prefetch key', () => {
         if (lacking.length > 0) {
           const error = await collectSources(request).catch((thrown) => thrown);
           expect(error).toBeInstanceOf(DataMissingError);
-          expect([...error.keys].sort()).toEqual(lacking.sort());
+          expect(Object.keys(error.problems).sort()).toEqual(lacking.sort());
         } else {
           const { sources } = await collectSources(request);
           for (const [key, [{ state }]] of Object.entries(chosen)) expect(sources[key]?.state).toBe(state);
@@ -223,7 +223,7 @@ describe('required data', () => {
     await expect(collectSources(request)).rejects.toMatchObject({
       code: 'data-missing',
       status: 412,
-      keys: ['patient'],
+      problems: { patient: expect.any(String) },
     });
   });
 
@@ -235,7 +235,7 @@ describe('required data', () => {
   it('is named with the reason and the remedy, and without patient data', async () => {
     const request = requestOf({ context: { patientId: '010203-1234' }, prefetch: { conditions: 7 }, templates });
     const error = await collectSources(request).catch((thrown) => thrown);
-    expect(error.keys).toEqual(['patient', 'conditions']);
+    expect(error.problems).toEqual({ patient: 'no-fhir-server', conditions: 'unreadable' });
     expect(error.message).toContain('patient (no-fhir-server), conditions (unreadable)');
     expect(error.message).toContain('fhirAuthorization');
     expect(error.message).not.toContain('010203');
