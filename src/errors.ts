@@ -38,10 +38,48 @@ export class RequestError extends CdsError {
   }
 }
 
-/** 401 or 403: answered without a body; the message goes to the log only (conformance W-14). */
+/** Start-up and reload: client profiles are wrong. Holds every mistake found, one line each: `file:line path: what and why`. */
+export class ProfileError extends CdsError {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super('profile', 500, `The client profiles have ${mistakes.length} mistake(s):\n${mistakes.join('\n')}`);
+    this.mistakes = mistakes;
+  }
+}
+
+/** Why a caller is refused: labels of a metric, so the list is fixed. */
+export const authReasons = [
+  'missing',
+  'malformed',
+  'type',
+  'issuer',
+  'algorithm',
+  'audience',
+  'expired',
+  'issued-in-future',
+  'not-yet-valid',
+  'lifetime',
+  'jti',
+  'key',
+  'keys-unavailable',
+  'signature',
+  'replayed',
+  'tenant',
+  'service',
+] as const;
+export type AuthReason = (typeof authReasons)[number];
+
+/** 401 or 403: answered without a body; why goes to log and metrics only (conformance W-14). */
 export class AuthError extends CdsError {
-  constructor(status: 401 | 403, message: string) {
-    super('auth', status, message);
+  readonly reason: AuthReason | undefined;
+  /** Id of the client the caller claims to be, where there is such a client. */
+  readonly client: string | undefined;
+
+  constructor(status: 401 | 403, message: string, reason?: AuthReason, client?: string) {
+    super(reason === undefined ? 'auth' : `auth-${reason}`, status, message);
+    this.reason = reason;
+    this.client = client;
   }
 }
 

@@ -1,17 +1,23 @@
 import type { CompiledGuideline } from './compile.ts';
 import { compileLookup } from './lookup.ts';
+import { addOwnCodes, listKinds, type OwnCodes } from './own-codes.ts';
 import { compileAnalysis } from './quantities.ts';
 import { type ChartOptions, readChart } from './records.ts';
 import type { Chart, Sources } from './types.ts';
 import { compileSpellings } from './units.ts';
 
-/** Reads the resources of one request into a chart, with the codes and units of a guideline. */
-export type ReadChart = (sources: Sources, options: Omit<ChartOptions, 'lookup' | 'analyses'>) => Chart;
+/** Reads the resources of one request into a chart, with the codes and units of a guideline and the client's own codes. */
+export type ReadChart = (
+  sources: Sources,
+  options: Omit<ChartOptions, 'lookup' | 'analyses'> & { own?: OwnCodes },
+) => Chart;
 
 /** Makes the chart reader of a guideline: everything that can be looked up is prepared once. */
 export function createChartReader(guideline: CompiledGuideline): ReadChart {
   const spellings = compileSpellings(guideline.spellings);
   const lookup = compileLookup(guideline.concepts, guideline.systems);
   const analyses = new Map([...guideline.analyses].map(([id, analysis]) => [id, compileAnalysis(analysis, spellings)]));
-  return (sources, options) => readChart(sources, { ...options, lookup, analyses });
+  const kinds = listKinds(guideline.concepts);
+  return (sources, { own = {}, ...options }) =>
+    readChart(sources, { ...options, lookup: addOwnCodes(lookup, kinds, own), analyses });
 }

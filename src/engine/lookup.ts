@@ -45,7 +45,6 @@ export interface Lookup {
   /** The site an exact code of a condition or procedure implies. */
   siteOf(concept: string): string | undefined;
   procedure(concept: string): Procedure | undefined;
-  hasPathway(concept: string): boolean;
   /** Procedures that may also be done in parts, those others are parts of first. */
   readonly compositeProcedures: readonly Procedure[];
   /** Procedures that an ImagingStudy without procedure code can be known by. */
@@ -188,14 +187,12 @@ export function compileLookup(concepts: Concepts, systems: Systems): Lookup {
   const regions = new Map(concepts.sites.map(({ id, within }) => [id, [id, ...(within ?? [])]]));
   const impliedSites = new Map([...concepts.conditions, ...concepts.procedures].map(({ id, site }) => [id, site]));
   const procedures = new Map(concepts.procedures.map((procedure) => [procedure.id, procedure]));
-  const pathways = new Set([...concepts.pathways.map(({ id }) => id), otherPathway]);
   let remembered = 0;
   return {
     nameSystem,
     regionsOf: (site) => regions.get(site) ?? [site],
     siteOf: (concept) => impliedSites.get(concept),
     procedure: (concept) => procedures.get(concept),
-    hasPathway: (concept) => pathways.has(concept),
     compositeProcedures: sortByParts(concepts.procedures),
     imagedProcedures: concepts.procedures.filter(
       ({ modality, sites }) => modality !== undefined && sites !== undefined,

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { addOwnCodes } from '../../src/engine/own-codes.ts';
 import {
   atc,
   chartOf,
   daysBefore,
   encounter,
+  lookup,
   npu,
   order,
   prescription,
@@ -68,9 +70,11 @@ describe('orders', () => {
   });
 
   it("of the client's own package are those of the concept the client names", () => {
-    const referralCodes = new Map([['https://example.org/codes|MAS', 'mas-package']]);
-    const code = { coding: [{ system: 'https://example.org/codes', code: 'MAS' }] };
-    expect(readingsOf('order', [order({ code })], { referralCodes })).toMatchObject([{ concept: 'mas-package' }]);
+    const coding = { system: 'https://example.org/codes', code: 'MAS' };
+    const code = { coding: [coding] };
+    const kinds = new Map([['mas-package', 'procedure' as const]]);
+    const own = addOwnCodes(lookup, kinds, { codes: { 'mas-package': [coding] } });
+    expect(readingsOf('order', [order({ code })], { lookup: own })).toMatchObject([{ concept: 'mas-package' }]);
     expect(orders(order({ code }))).toEqual([]);
   });
 
@@ -296,9 +300,9 @@ describe('markers of pathways', () => {
     expect(markers(order({ code: pathway('diagnostic-mup'), status: 'on-hold' }))).toMatchObject([
       { concept: 'diagnostic-mup', role: 'referral', status: 'on-hold', draft: false, daysAgo: 3 },
     ]);
-    const code = { coding: [{ system: 'https://example.org/codes', code: 'HENV' }] };
-    const referralCodes = new Map([['https://example.org/codes|HENV', 'diagnostic-mas']]);
-    expect(readingsOf('marker', [order({ code })], { referralCodes })).toMatchObject([
+    const coding = { system: 'https://example.org/codes', code: 'HENV' };
+    const own = addOwnCodes(lookup, new Map(), { pathwayCodes: { 'diagnostic-mas': coding } });
+    expect(readingsOf('marker', [order({ code: { coding: [coding] } })], { lookup: own })).toMatchObject([
       { concept: 'diagnostic-mas', role: 'referral', system: 'local', code: 'HENV' },
     ]);
   });

@@ -4,7 +4,6 @@ import { codingsOf, isObject, type Json, listOf, textOf } from '../resources.ts'
 import type { Reading } from '../types.ts';
 import {
   addPart,
-  type ChartOptions,
   cprSystem,
   createReading,
   type Entry,
@@ -47,7 +46,7 @@ export function readServiceRequest(pass: Pass, entry: Entry): void {
   const requisition = readRequisition(lookup, resource);
   const place = readPlace(lookup, resource.bodySite);
 
-  const matches = [...matchCodings(lookup, resource.code), ...matchOwnCodes(options, resource.code)];
+  const matches = matchCodings(lookup, resource.code);
   // The site one of the concepts implies is the site of the order, also read as a more general concept
   const implied = matches.map(({ hit }) => (hit.exact ? lookup.siteOf(hit.concept) : undefined)).find((site) => site);
   const keepOrder = (match: Pick<Match, 'hit' | 'system' | 'code'>): void => {
@@ -73,20 +72,6 @@ export function readServiceRequest(pass: Pass, entry: Entry): void {
     const hit: Hit = { concept: neurologyAssessment, kind: 'procedure', exact: true, suspicion: false };
     keepOrder({ hit, system: '', code: '' });
   }
-}
-
-/** Codes of the client's own for referrals and packages. */
-function matchOwnCodes({ lookup, referralCodes }: ChartOptions, code: unknown): Match[] {
-  if (referralCodes === undefined) return [];
-  return codingsOf(code).flatMap((coding) => {
-    if (!isObject(coding) || typeof coding.code !== 'string') return [];
-    const concept = referralCodes.get(`${textOf(coding.system) ?? ''}|${coding.code}`);
-    if (concept === undefined) return [];
-    const hit: Hit = lookup.hasPathway(concept)
-      ? { concept, kind: 'pathway', exact: true, suspicion: false, role: 'referral' }
-      : { concept, kind: 'procedure', exact: true, suspicion: false };
-    return [{ hit, system: 'local', code: coding.code, isSuspected: false }];
-  });
 }
 
 const longestRequisition = 200;

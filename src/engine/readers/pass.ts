@@ -20,8 +20,6 @@ export interface ChartOptions {
   selections?: readonly string[];
   /** Every draft counts as selected. */
   allSelected?: boolean;
-  /** Codes of the client's own: `system|code` to a pathway (a referral to it) or to anything else that can be ordered. */
-  referralCodes?: ReadonlyMap<string, string>;
 }
 
 /** A resource of this patient and where it came from. */
