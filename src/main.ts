@@ -10,15 +10,19 @@ import { CdsError, ConfigError } from './errors.ts';
 import { createApp, demoOrigins } from './http/app.ts';
 import { createAuditApi } from './http/audit-api.ts';
 import { authenticateDemo } from './http/auth.ts';
+import { createExamples } from './http/examples.ts';
 import { createLog } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createPool } from './http/pool.ts';
-import { listen } from './http/server.ts';
 import { createRateLimit } from './http/rate-limit.ts';
+import { listen } from './http/server.ts';
 import type { WorkerData } from './http/worker.ts';
 import { loadKnowledge } from './knowledge.ts';
 
 const knowledgeFolder = fileURLToPath(new URL('../cds-services/diagnostisk-pakkeforloeb', import.meta.url));
+const exampleFolder = fileURLToPath(new URL('../examples', import.meta.url));
+/** Printed at start, to try the service with. */
+const firstExample = 'mas-trin1-missing';
 const tokenBytes = 24;
 
 /** Starts the service; what it was given first is closed last. */
@@ -58,13 +62,14 @@ async function start(config: Config): Promise<void> {
     allowedOrigins: demoOrigins,
     limits: config.limits,
     auditRequired: config.auditRequired,
+    ...(config.mode === 'demo' ? {} : { takeTurn: createRateLimit(() => config.rate) }),
+    securityContact: config.securityContact,
     metrics,
     log,
     isReady: pool.isReady,
     isDraining: () => isDraining,
-    ...(config.mode === 'demo' ? {} : { takeTurn: createRateLimit(() => config.rate) }),
-    securityContact: config.securityContact,
     audit: createAuditApi({ store, token: auditToken }),
+    ...(config.mode === 'demo' && { examples: createExamples(exampleFolder) }),
   });
   const server = await listen(app, { ...config, ...config.limits });
 
@@ -82,12 +87,16 @@ async function start(config: Config): Promise<void> {
 
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const base = config.publicBaseUrl ?? `http://${host}:${server.port}`;
-  const service = [...guideline.services.keys()][0];
+  const service = [...guideline.services.values()].find(({ hook }) => hook === 'patient-view')?.id;
   process.stdout.write(
     [
       `${guideline.head.title.da}: CDS Hooks service ${code}, knowledge ${guideline.head.version}, ${config.mode} mode`,
       `  discovery  ${base}/cds-services`,
-      `  try it     curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @examples/mas-trin1-missing.json`,
+      ...(config.mode === 'demo'
+        ? [
+            `  try it     curl -s ${base}/examples/${firstExample}.json | curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @-`,
+          ]
+        : []),
       `  records    ${recordFile}`,
       ...(config.auditToken === undefined ? [`  audit      ${base}/audit/api/evaluations, token ${auditToken}`] : []),
       '',

@@ -65,11 +65,18 @@ describe('the service', () => {
 
   it('prints where discovery is, a call to try, and where records lie', () => {
     expect(service.printed).toMatch(/discovery {2}http:\/\/127\.0\.0\.1:\d+\/cds-services\n/);
-    expect(service.printed).toMatch(
-      /curl -s http:\S+\/cds-services\/diagnostisk-pakkeforloeb-patient-view .* -d @examples\//,
-    );
+    expect(service.printed).toMatch(/curl -s http:\S+\/examples\/\S+ \| curl -s http:\S+ -H '.*' -d @-\n/);
     expect(service.printed).toContain(join(folder, 'evaluations.sqlite'));
     expect(service.printed).not.toContain(token);
+  });
+
+  it('answers the call it prints with cards, whatever the day', async () => {
+    const [example = '', url = ''] = [...service.printed.matchAll(/curl -s (\S+)/g)].map(([, address]) => address);
+    const patient = await (await fetch(example)).text();
+    const headers = { 'Content-Type': 'application/json' };
+    const answer = await fetch(url, { method: 'POST', headers, body: patient });
+    const { cards } = (await answer.json()) as { cards: { source: { topic: { code: string } } }[] };
+    expect(cards.map(({ source }) => source.topic.code)).toEqual(['trin1-labs']);
   });
 
   it('answers a call and shows its record in the audit', async () => {

@@ -76,7 +76,9 @@ export function createApp(parts: AppParts): Express {
     const { registry } = parts.metrics;
     response.set('Content-Type', registry.contentType).send(await registry.metrics());
   });
+  if (parts.securityContact !== undefined) app.get('/.well-known/security.txt', sendSecurityText(parts));
   app.use('/audit/api', parts.audit);
+  if (parts.examples !== undefined) app.use('/examples', parts.examples);
 
   // Before authentication and before the body is read: a browser that gets an error without these headers hides it.
   app.use(
@@ -149,8 +151,6 @@ function authenticate(parts: AppParts): RequestHandler {
   };
 }
 
-function findService(guideline: CompiledGuideline) {
-  return (_request: unknown, response: Response, next: () => void, id: string): void => {
 /** Counts by who was found to call, never by what the request says of itself. */
 function limitRate({ takeTurn }: AppParts): RequestHandler {
   return (_request, response, next) => {
@@ -171,6 +171,8 @@ function sendSecurityText(parts: AppParts): RequestHandler {
   };
 }
 
+function findService(guideline: CompiledGuideline) {
+  return (_request: unknown, response: Response, next: () => void, id: string): void => {
     const service = guideline.services.get(id);
     if (service === undefined) throw new NotFoundError('There is no such service; discovery is at /cds-services.');
     stateOf(response).service = service;
@@ -214,15 +216,15 @@ function answerCall(parts: AppParts, room: Room): RequestHandler {
       })
       .finally(body.release);
     if ('error' in answer) {
+      metrics.countPrefetchProblems(answer.error.problems ?? {});
       sendProblem(response, answer.error);
       return;
-      metrics.countPrefetchProblems(answer.error.problems ?? {});
     }
     await storeRecord(parts, answer.record);
     metrics.countEvaluation(answer.metrics);
+    metrics.countPrefetchProblems(answer.metrics.problems);
     state.cards = answer.metrics.cards.length;
     sendJson(response, answer.response);
-    metrics.countPrefetchProblems(answer.metrics.problems);
   };
 }
 

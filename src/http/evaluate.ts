@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { buildRecord, type RecordEntry, sealRecord } from '../audit/record.ts';
-import type { ReadChart } from '../chart-reader.ts';
+import type { ReadChart } from '../engine/chart-reader.ts';
 import type { Card } from '../engine/cards.ts';
 import type { CompiledGuideline } from '../engine/compile.ts';
 import type { decide } from '../engine/decide.ts';
@@ -151,6 +151,7 @@ function countEvaluation(
 
 const danishDate = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Copenhagen', dateStyle: 'short' });
 
-function findDanishDate(instant: string): string {
+/** The calendar day an ISO instant falls on in Denmark, `YYYY-MM-DD`. */
+export function findDanishDate(instant: string): string {
   return danishDate.format(new Date(instant));
 }

@@ -1,0 +1,57 @@
+import type { Card } from '../../src/engine/cards.ts';
+import { type Outcome, type Story, service } from './story.ts';
+
+const base = 'http://127.0.0.1:3000';
+
+/** Renders `examples/README.md`: every story, what comes of it, and a line to send it with. */
+export function renderExampleList(stories: readonly Story[], outcomes: readonly Outcome[]): string {
+  const rows = [
+    ['Story', 'Who', 'What it shows', 'Cards'],
+    ...stories.map(({ id, who, case: { id: title } }, at) => {
+      const [decision = '', ...words] = title.split(' ');
+      const cards = (outcomes[at]?.response.cards ?? []).map(describeCard).join(', ');
+      return [`[${id}](${id}.json)`, who, `${decision}: ${words.join(' ')}`, cards === '' ? 'none' : cards];
+    }),
+  ];
+  return `# Examples
+
+Made-up patients as a client sends them when their chart is opened: one CDS Hooks request each. No person has these
+names, and no person can have these CPR numbers: the third and fourth digit are the month 13.
+
+What the service answers depends on how long ago things happened, so a request kept in a file falls silent in time.
+In demo mode (\`npm start\`) the service therefore hands every file out with its dates moved to today:
+
+\`\`\`sh
+${sendLine('mas-trin1-missing')}
+\`\`\`
+
+The files themselves are written for the day that stands in their \`extension\`.
+
+${renderTable(rows)}
+
+## One line each
+
+${stories.map(({ id, who }) => `${who}:\n\n\`\`\`sh\n${sendLine(id)}\n\`\`\``).join('\n\n')}
+
+This list and the files are written by \`npm run stories -- --accept\` from \`test/patients/<story>/story.yaml\`.
+`;
+}
+
+/** The first row heads the columns; every column is as wide as its widest cell, as the formatter wants it. */
+function renderTable(rows: readonly string[][]): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const render = (cells: readonly string[]) =>
+    `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
+  const [head = [], ...body] = rows.map(render);
+  return [head, render(widths.map((width) => '-'.repeat(width))), ...body].join('\n');
+}
+
+function sendLine(id: string): string {
+  return `curl -s ${base}/examples/${id}.json | curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @-`;
+}
+
+function describeCard(card: Card): string {
+  const { pathway } = card.extension['dk.diagnostisk-pakkeforloeb.decision'] as { pathway?: string };
+  const where = pathway === undefined || pathway === card.source.topic.code ? '' : ` → ${pathway}`;
+  return `\`${card.source.topic.code}\` (${card.indicator})${where}`;
+}
