@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { buildRecord, type RecordEntry, sealRecord } from '../audit/record.ts';
-import type { ReadChart } from '../engine/chart-reader.ts';
 import type { Card } from '../engine/cards.ts';
+import type { ReadChart } from '../engine/chart-reader.ts';
 import type { CompiledGuideline } from '../engine/compile.ts';
 import type { decide } from '../engine/decide.ts';
 import type { Chart, Decision, KeyState, Outcome } from '../engine/types.ts';
