@@ -25,7 +25,8 @@ In demo mode (\`npm start\`) the service therefore hands every file out with its
 ${sendLine('mas-trin1-missing')}
 \`\`\`
 
-The files themselves are written for the day that stands in their \`extension\`.
+The files themselves are written for the day that stands in their \`extension\`, and can be sent as they are while that
+day is recent.
 
 ${renderTable(rows)}
 
