@@ -239,9 +239,10 @@ function isTruth(fact: CompiledFact | undefined): boolean {
 // ---- Words that a member can never have
 
 const wordsOfSex = ['female', 'male'];
+const contentParts = ['symptoms', 'rationale', 'patient-informed', 'consent', 'telephone'];
 
 /** The words a reading can hold, as far as they are a closed list (types.ts). */
-const readingWords: Partial<Record<keyof Reading, readonly string[]>> = {
+export const readingWords: Partial<Record<keyof Reading, readonly string[]>> = {
   kind: readingKinds,
   abnormal: ['low', 'high', 'yes', 'no'],
   certainty: ['confirmed', 'suspected'],
@@ -251,6 +252,8 @@ const readingWords: Partial<Record<keyof Reading, readonly string[]>> = {
   role: ['start', 'closing', 'referral'],
   stage: ['A', 'B', 'X1', 'X2', 'X9'],
   specialties: ['neurology'],
+  contentPresent: contentParts,
+  contentAbsent: contentParts,
 };
 
 function lintWords(guideline: CompiledGuideline, mistake: ReportMistake): void {

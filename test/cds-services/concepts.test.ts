@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import type { Condition } from '../../src/engine/concepts.ts';
 import { conceptFiles } from '../../src/engine/concepts.ts';
 import { compileLookup, systemsSchema } from '../../src/engine/lookup.ts';
 
@@ -25,19 +24,6 @@ const exactly = (system: string, code: string): string[] =>
   find(system, code).filter((hit) => !hit.endsWith(' broader'));
 const byId = new Map(conditions.map((condition) => [condition.id, condition]));
 
-/** Concepts that hold the codes of others. */
-const umbrellas = new Set([
-  'primary-cancer-any',
-  'metastasis-any',
-  'history-cancer-any',
-  'haematological-disease-any',
-  'diabetes-any',
-  'chronic-liver-disease',
-  'rheumatic-inflammatory-disease',
-  'bleeding-source',
-  'colorectal-alarm-umbrella',
-  'neck-disease-suspected',
-]);
 /** Two names of one meaning. */
 const sameMeaning = new Map([
   ['colorectal-cancer', 'primary-colorectal-cancer'],
@@ -48,47 +34,13 @@ const sameMeaning = new Map([
   ['prior-melanoma', 'history-melanoma'],
   ['prior-cancer-any', 'history-cancer-any'],
 ]);
-/** The first is a kind of the second: abdominal pain is a localised pain and a symptom of the gut. */
-const kindOf = new Set([
-  'localised-unexplained-pain gastrointestinal-symptoms-other',
-  'abdominal-mass pelvic-mass',
-  'abdominal-mass retroperitoneal-mass',
-  'mediastinal-tumour primary-mediastinal-thymic-cancer',
-  'primary-brain-tumour primary-brain-cancer',
-  'hcc-suspicion primary-liver-cancer',
-  'histology-adenocarcinoma histology-adenocarcinoma-unknown-origin',
-]);
-
 /** First and last text a pattern of codes covers. */
 function spanOf(pattern: string): [string, string] {
   const [first = '', last = first] = pattern.replace('*', '').split(/(?<=[A-Z]\d\d)-/);
   return pattern.endsWith('*') ? [first, `${last}\uffff`] : [pattern, pattern];
 }
 
-function* sharedCodes(one: Condition['codes'], other: Condition['codes']): Generator<string> {
-  for (const [system, codes] of Object.entries(one ?? {})) {
-    for (const code of codes ?? []) {
-      const [first, last] = spanOf(code);
-      for (const otherCode of (other as Record<string, string[]> | undefined)?.[system] ?? []) {
-        const [otherFirst, otherLast] = spanOf(otherCode);
-        if (first <= otherLast && otherFirst <= last) yield `${system} ${code} ${otherCode}`;
-      }
-    }
-  }
-}
-
 describe('the concepts of Diagnostisk pakkeforløb', () => {
-  it('have no code that is exact in two conditions of different meaning', () => {
-    const own = conditions.filter(({ id }) => !umbrellas.has(id) && !sameMeaning.has(id));
-    const shared = own.flatMap((one, at) =>
-      own
-        .slice(at + 1)
-        .filter((other) => !kindOf.has(`${one.id} ${other.id}`))
-        .flatMap((other) => [...sharedCodes(one.codes, other.codes)].map((code) => `${one.id} ${other.id}: ${code}`)),
-    );
-    expect(shared).toEqual([]);
-  });
-
   it('give two names of one meaning the same exact codes', () => {
     for (const [name, meaning] of sameMeaning) expect(byId.get(name)?.codes).toEqual(byId.get(meaning)?.codes);
   });
