@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { createChartReader } from '../../src/engine/chart-reader.ts';
+import type { CompiledGuideline } from '../../src/engine/compile.ts';
 import { type Answer, decide } from '../../src/engine/decide.ts';
+import type { Chart } from '../../src/engine/types.ts';
 import { loadKnowledge } from '../../src/knowledge.ts';
 import { buildPrefetch, casePatientId, readConcepts, readSources } from './build-bundle.ts';
 import { type Case, casesSchema } from './case.ts';
@@ -29,12 +31,21 @@ export function readCases(): Case[] {
     });
 }
 
+/** Reads the record of a case as the service would. */
+export function readCaseChart(testCase: Case): Chart {
+  const sources = readSources(testCase, buildPrefetch(testCase, concepts));
+  return readChart(sources, { today: testCase.today, patientId: casePatientId });
+}
+
 /** Decides a case as the patient-view service would. */
 export function decideCase(testCase: Case): Answer {
+  return decideChart(guideline, testCase, readCaseChart(testCase));
+}
+
+/** Decides the chart of a case with a guideline. */
+export function decideChart(by: CompiledGuideline, testCase: Case, chart: Chart): Answer {
   const { contact, notAssessed, codes, ledger = {} } = testCase.client;
-  const sources = readSources(testCase, buildPrefetch(testCase, concepts));
-  const chart = readChart(sources, { today: testCase.today, patientId: casePatientId });
-  return decide(guideline, `${guidelineId}-patient-view`, chart, {
+  return decide(by, `${guidelineId}-patient-view`, chart, {
     language: 'da',
     client: {
       ledger,
