@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
-import type { CompiledCard, CompiledGuideline, CompiledService, CompiledSuggestion, Language } from './compile.ts';
+import type { CompiledCard, CompiledGuideline, CompiledService, Language } from './compile.ts';
 import type { Result, Results } from './rules.ts';
+import { buildSuggestion, type Coding, deriveUuid, type Suggestion, unique, withoutEmpty } from './suggestions.ts';
 import type { Chart, Reading } from './types.ts';
+import { chooseWording, shorten } from './wording.ts';
 
 /** What of a client's profile shapes decisions and cards. */
 export interface ClientSettings {
@@ -22,12 +23,6 @@ export interface ClientSettings {
   pathwayCodes?: Readonly<Record<string, Coding>>;
 }
 
-export interface Coding {
-  system: string;
-  code: string;
-  display?: string;
-}
-
 /** What cards need beyond the decisions. */
 export interface CardOptions {
   language: Language;
@@ -43,17 +38,6 @@ export interface CardOptions {
   drafts?: ReadonlyMap<string, object>;
   /** Address that explains this evaluation, when configured. */
   explanation?: string;
-}
-
-export type Action =
-  | { type: 'create' | 'update'; description: string; resource: object }
-  | { type: 'delete'; description: string; resourceId: string };
-
-export interface Suggestion {
-  label: string;
-  uuid: string;
-  isRecommended?: true;
-  actions: Action[];
 }
 
 /** A CDS Hooks 2.0.1 card as it goes on the wire. */
@@ -164,9 +148,9 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
   const first = draft.results[0];
   if (first === undefined) throw new TypeError('A card needs a decision');
 
-  const evidence = uniqueReadings(
-    draft.results.flatMap(({ card }) => card.evidence.flatMap((name) => facts.get(name).readings)),
-  );
+  const evidenceOf = (card: CompiledCard): Reading[] =>
+    uniqueReadings(card.evidence.flatMap((name) => facts.get(name).readings));
+  const evidence = uniqueReadings(draft.results.flatMap(({ card }) => evidenceOf(card)));
   const missing = unique(
     draft.results.flatMap(({ card, result, open }) =>
       open
@@ -187,8 +171,7 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
   const ledger = unique(rules.flatMap((rule) => rule.ledger));
   const contact = draft.results.some(({ card }) => card.contact) ? client.contact : undefined;
   const registrationCode = first.card.registrationCode;
-  const nameOf = (id: string): string => guideline.labels.get(id)?.[language] ?? texts.missing[id] ?? id;
-  const siteOf = (id: string): string => guideline.siteLabels.get(id)?.[language] ?? id;
+  const { nameOf, describe, formatDate, nameSections } = chooseWording(guideline, language);
   const fill = (template: string): string =>
     template.replace(/\{(\w+)(?::(\w+))?\}/g, (_, what: string, name: string | undefined) => {
       if (what === 'missing') return missing.map(nameOf).join(', ');
@@ -200,14 +183,10 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
         const ids = fact.values ?? unique(fact.readings.map((reading) => reading.concept));
         return ids.map((id) => nameOf(String(id))).join(', ') || '–';
       }
-      if (what === 'readings') {
-        return (
-          fact.readings.map((reading) => describeReading(reading, nameOf, siteOf, texts.labels, language)).join('; ') ||
-          '–'
-        );
-      }
+      if (what === 'readings') return fact.readings.map(describe).join('; ') || '–';
+      if (what === 'value') return (fact.values ?? []).join(', ') || '–';
       const reading = what === 'newest' ? fact.readings[0] : fact.readings.at(-1);
-      return reading?.date === undefined ? '–' : formatDate(reading.date, language);
+      return reading?.date === undefined ? '–' : formatDate(reading.date);
     });
 
   const paragraphs = draft.results.flatMap(({ result, card, open }) => {
@@ -221,10 +200,7 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     lines.length === 0 ? '' : `**${texts.labels[heading]}**\n\n${lines.map((line) => `- ${line}`).join('\n')}`;
   const detail = [
     ...unique(paragraphs.map(fill)),
-    bullets(
-      'evidence',
-      evidence.map((reading) => describeReading(reading, nameOf, siteOf, texts.labels, language)),
-    ),
+    bullets('evidence', evidence.map(describe)),
     bullets('missing', missing.map(nameOf)),
     bullets(
       'cautions',
@@ -233,7 +209,7 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     contact === undefined
       ? ''
       : `${texts.labels.contact}: ${[client.unit?.name, contact].filter((part) => part !== undefined).join(', ')}`,
-    `${texts.labels.section} ${sections.join(', ')}${ledger.length === 0 ? '' : ` · ${texts.labels.interpretation} ${ledger.join(', ')}`}`,
+    `${nameSections(sections)}${ledger.length === 0 ? '' : ` · ${texts.labels.interpretation} ${ledger.join(', ')}`}`,
     texts.labels.disclaimer ?? '',
   ]
     .filter((part) => part !== '')
@@ -243,7 +219,14 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     .filter(({ open }) => !open)
     .flatMap(({ card, result }) =>
       card.suggest.flatMap((suggestion) => {
-        const built = buildSuggestion(guideline, suggestion, result, evidence, results, options, draft);
+        const built = buildSuggestion(
+          guideline,
+          suggestion,
+          { key: `${draft.topic} ${draft.pathway ?? ''} ${result.id}`, contact: card.contact },
+          evidenceOf(card),
+          facts,
+          options,
+        );
         return built === undefined ? [] : [built];
       }),
     );
@@ -285,145 +268,6 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
       }),
     },
   };
-}
-
-function buildSuggestion(
-  guideline: CompiledGuideline,
-  suggestion: CompiledSuggestion,
-  result: Result,
-  evidence: readonly Reading[],
-  results: Results,
-  options: CardOptions,
-  draft: Draft,
-): Suggestion | undefined {
-  const { facts } = results;
-  // What is not known to be done is suggested only when it is known not to be done.
-  if (suggestion.unless !== undefined && facts.truth(suggestion.unless) !== false) return undefined;
-  const ordered =
-    typeof suggestion.order === 'string'
-      ? (facts.get(suggestion.order).values ?? []).map(String)
-      : (suggestion.order ?? []);
-  const { language } = options;
-  const texts = guideline.texts[language];
-  const key = `${draft.topic} ${draft.pathway ?? ''} ${result.id} ${suggestion.label}`;
-  const requisition = deriveUuid(options.evaluation, `requisition ${key}`);
-  const create = (id: string, isReferral: boolean): Action => {
-    const name = (isReferral ? guideline.pathways.get(id) : guideline.labels.get(id))?.[language] ?? id;
-    return {
-      type: 'create',
-      description: `${texts.labels[isReferral ? 'refer' : 'order']}: ${name}`,
-      resource: withoutEmpty({
-        resourceType: 'ServiceRequest',
-        requisition: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${requisition}` },
-        status: 'draft',
-        intent: options.intent,
-        code: { coding: isReferral ? referralCodings(guideline, id, options) : orderCodings(guideline, id, language) },
-        subject: { reference: options.subject },
-        encounter: options.encounter === undefined ? undefined : { reference: options.encounter },
-        // Only cards of the client's own unit carry its telephone number.
-        performer: isReferral && draft.results.some(({ card }) => card.contact) ? performersOf(options.client) : [],
-        reasonReference: evidence.filter(isReason).map(({ reference }) => ({ reference })),
-      }),
-    };
-  };
-  const draftsOf = (name: string | undefined): string[] =>
-    name === undefined ? [] : unique(facts.get(name).readings.map(({ reference }) => reference));
-  const referencesOf = (names: readonly string[] | undefined): string[] =>
-    unique((names ?? []).flatMap((name) => facts.get(name).readings.map(({ reference }) => reference)));
-
-  const actions: Action[] = [
-    ...draftsOf(suggestion.delete).map(
-      (resourceId): Action => ({ type: 'delete', description: texts.labels.delete ?? 'delete', resourceId }),
-    ),
-    ...draftsOf(suggestion.update).map(
-      (reference): Action => ({
-        type: 'update',
-        description: texts.labels.update ?? 'update',
-        resource: completeReferral(
-          options.drafts?.get(reference) ?? resourceNamed(reference),
-          referencesOf(suggestion.reasons),
-          referencesOf(suggestion.support),
-        ),
-      }),
-    ),
-    ...(suggestion.refer === undefined ? [] : [create(suggestion.refer, true)]),
-    ...ordered.map((id) => create(id, false)),
-  ];
-  if (actions.length === 0) return undefined;
-  return {
-    label: texts.suggestions[suggestion.label] ?? suggestion.label,
-    uuid: deriveUuid(options.evaluation, `suggestion ${key}`),
-    ...(suggestion.recommended && { isRecommended: true }),
-    actions,
-  };
-}
-
-const locationNumbers = 'http://www.gs1.org/gln';
-
-function performersOf({ unit }: ClientSettings): object[] {
-  if (unit?.locationNumber === undefined) return [];
-  const identifier = { system: locationNumbers, value: unit.locationNumber };
-  return [withoutEmpty({ type: 'Organization', identifier, display: unit.name })];
-}
-
-/** The whole drafted referral with what the record knows added; everything else stays as it is. */
-function completeReferral(referral: object, reasons: readonly string[], support: readonly string[]): object {
-  const add = (member: unknown, references: readonly string[]): object[] => {
-    const present: { reference?: unknown }[] = Array.isArray(member) ? member : member === undefined ? [] : [member];
-    const known = new Set(present.map((each) => each?.reference));
-    return [...present, ...references.filter((reference) => !known.has(reference)).map((reference) => ({ reference }))];
-  };
-  const { reasonReference, supportingInfo, ...rest } = referral as Record<string, unknown>;
-  return withoutEmpty({
-    ...rest,
-    reasonReference: add(reasonReference, reasons.filter(isReasonReference)),
-    supportingInfo: add(supportingInfo, support),
-  });
-}
-
-function resourceNamed(reference: string): object {
-  const [resourceType, id] = reference.split('/');
-  return { resourceType, id };
-}
-
-/** R4 ServiceRequest.reasonReference takes these types only. */
-function isReasonReference(reference: string): boolean {
-  return /^(Condition|Observation|DiagnosticReport|DocumentReference)\/[^#]/.test(reference);
-}
-
-function isReason({ reference }: Reading): boolean {
-  return isReasonReference(reference);
-}
-
-const systemUris = {
-  npu: 'http://npu-terminology.org',
-  loinc: 'http://loinc.org',
-  sks: 'urn:oid:1.2.208.176.2.4',
-  sct: 'http://snomed.info/sct',
-} as const;
-
-/** The first code of each system: the preferred one. */
-function orderCodings(guideline: CompiledGuideline, id: string, language: Language): Coding[] {
-  const analysis = guideline.analyses.get(id);
-  const concept = analysis ?? guideline.procedures.get(id);
-  const systems = analysis === undefined ? (['sks', 'sct'] as const) : (['npu', 'loinc'] as const);
-  return systems.flatMap((system) => {
-    const code = concept?.codes?.[system]?.find((candidate) => !candidate.endsWith('*'));
-    return code === undefined || concept === undefined
-      ? []
-      : [{ system: systemUris[system], code, display: concept[language] }];
-  });
-}
-
-function referralCodings(guideline: CompiledGuideline, id: string, { client, language }: CardOptions): Coding[] {
-  const pathway = guideline.pathways.get(id);
-  const own = pathway && {
-    system: `${guideline.head.canonical}/CodeSystem/pathway`,
-    code: pathway.code,
-    display: pathway[language],
-  };
-  const local = client.pathwayCodes?.[id];
-  return [...(own === undefined ? [] : [own]), ...(local === undefined ? [] : [local])];
 }
 
 function buildNotAssessed(
@@ -486,82 +330,17 @@ function linksOf(guideline: CompiledGuideline, options: CardOptions): Card['link
   return links;
 }
 
-/** One line of the detail: label, value, unit, direction, date. Codes and values only. */
-function describeReading(
-  reading: Reading,
-  nameOf: (id: string) => string,
-  siteOf: (id: string) => string,
-  labels: Readonly<Record<string, string>>,
-  language: Language,
-): string {
-  const number = (value: number): string => {
-    const rounded = String(Math.round(value * 1000) / 1000);
-    return language === 'da' ? rounded.replace('.', ',') : rounded;
-  };
-  const value =
-    reading.value !== undefined
-      ? number(reading.value)
-      : reading.atLeast !== undefined
-        ? `> ${number(reading.atLeast)}`
-        : reading.atMost !== undefined
-          ? `< ${number(reading.atMost)}`
-          : undefined;
-  const quantity =
-    value === undefined
-      ? undefined
-      : [value, reading.unit === '1' ? undefined : reading.unit].filter(Boolean).join(' ');
-  const direction = reading.abnormal === undefined || reading.abnormal === 'no' ? undefined : labels[reading.abnormal];
-  const site = reading.sites?.map(siteOf).join(', ');
-  return [
-    nameOf(reading.concept),
-    [site && site !== '' ? `(${site})` : undefined, quantity, direction].filter((part) => part !== undefined).join(' '),
-    reading.date === undefined ? undefined : formatDate(reading.date, language),
-  ]
-    .filter((part) => part !== undefined && part !== '')
-    .join(' · ');
-}
-
-function formatDate(date: string, language: Language): string {
-  if (language === 'en') return date;
-  const [year, month, day] = date.split('-');
-  return `${day}.${month}.${year}`;
-}
-
-/** CDS Hooks: a summary has fewer than 140 characters. */
-function shorten(summary: string): string {
-  const points = [...summary];
-  return points.length < 140 ? summary : `${points.slice(0, 138).join('')}…`;
-}
-
-/** A version-8 UUID of the evaluation and a name: the same on replay, not to be guessed without the evaluation's id. */
-export function deriveUuid(evaluation: string, name: string): string {
-  const hex = createHash('sha256').update(evaluation).update('\n').update(name).digest('hex');
-  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
 function highest(indicators: readonly Card['indicator'][]): Card['indicator'] {
   return indicators.reduce((a, b) => (indicatorRank[b] > indicatorRank[a] ? b : a));
 }
 
-function unique<T>(values: readonly T[]): T[] {
-  return [...new Set(values)];
-}
-
+/** One reading per statement: a diagnosis read as several concepts shows as the first, the most telling one. */
 function uniqueReadings(readings: readonly Reading[]): Reading[] {
   const seen = new Map<string, Reading>();
   for (const reading of readings) {
-    const key = `${reading.reference} ${reading.concept}`;
+    const isDiagnosis = reading.kind === 'condition' || reading.kind === 'finding';
+    const key = isDiagnosis ? reading.reference : `${reading.reference} ${reading.concept}`;
     if (!seen.has(key)) seen.set(key, reading);
   }
   return [...seen.values()];
-}
-
-/** CDS Hooks, "Use of JSON": no null and no empty members. */
-function withoutEmpty(value: object): object {
-  return Object.fromEntries(
-    Object.entries(value).filter(
-      ([, member]) => member !== undefined && member !== '' && !(Array.isArray(member) && member.length === 0),
-    ),
-  );
 }

@@ -395,7 +395,10 @@ function spanOf(system: string, code: string): { first: string; last: string } {
 // ---- Texts
 
 const plainPlaceholders = new Set(['missing', 'missingCount', 'pathway']);
-const factPlaceholders = new Set(['list', 'newest', 'oldest', 'readings']);
+const factPlaceholders = new Set(['list', 'newest', 'oldest', 'readings', 'value']);
+
+/** Labels that have one of their own. */
+const labelPlaceholders: Readonly<Record<string, string>> = { notAssessed: '{count}', onset: '{days}' };
 
 /** The placeholders of a text, each as written between the braces. */
 export function placeholdersOf(text: string): string[] {
@@ -413,7 +416,7 @@ function lintPlaceholders(files: KnowledgeFiles, mistake: ReportMistake): void {
         else if (name === undefined ? !plainPlaceholders.has(what) : !factPlaceholders.has(what)) {
           mistake(
             at,
-            `{${inside}} is no placeholder: {missing}, {missingCount}, {pathway}, {list:fact}, {readings:fact}, {newest:fact}, {oldest:fact}`,
+            `{${inside}} is no placeholder: {missing}, {missingCount}, {pathway}, {list:fact}, {readings:fact}, {value:fact}, {newest:fact}, {oldest:fact}`,
           );
         } else if (name !== undefined && !(name in files.facts)) {
           mistake(at, `{${inside}} names fact ${name}, which is not declared in facts.yaml`);
@@ -428,7 +431,7 @@ function lintPlaceholders(files: KnowledgeFiles, mistake: ReportMistake): void {
     for (const [id, text] of Object.entries(notes)) lint(`notes.${id}`, text, true);
     for (const [id, text] of Object.entries(cautions)) lint(`cautions.${id}`, text, true);
     for (const [id, text] of Object.entries(labels)) {
-      lint(`labels.${id}`, id === 'notAssessed' ? text.replace('{count}', '') : text, false);
+      lint(`labels.${id}`, text.replace(labelPlaceholders[id] ?? '', ''), false);
     }
     for (const part of ['topics', 'suggestions', 'missing'] as const) {
       for (const [id, text] of Object.entries(fixed[part])) lint(`${part}.${id}`, text, false);

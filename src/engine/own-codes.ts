@@ -1,5 +1,5 @@
-import type { Coding } from './cards.ts';
 import type { Concepts, Hit, HitKind, Lookup } from './lookup.ts';
+import type { Coding } from './suggestions.ts';
 
 /** A client's own codes: by concept, and by pathway for referrals to it. */
 export interface OwnCodes {

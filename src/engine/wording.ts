@@ -1,0 +1,89 @@
+import type { CompiledGuideline, Language } from './compile.ts';
+import type { Reading } from './types.ts';
+
+/** Names and values as clinicians read them, in one language. Codes and values only, nothing from the record's own words. */
+export interface Wording {
+  nameOf(id: string): string;
+  /** One line about a reading: name, site, size or value, direction, dates. */
+  describe(reading: Reading): string;
+  formatDate(date: string): string;
+  /** `afsnit 3.2.3, bilag 1` */
+  nameSections(sections: readonly string[]): string;
+}
+
+/** CDS Hooks: a summary has fewer than 140 characters. */
+export function shorten(summary: string): string {
+  const points = [...summary];
+  return points.length < 140 ? summary : `${points.slice(0, 138).join('')}…`;
+}
+
+export function chooseWording(guideline: CompiledGuideline, language: Language): Wording {
+  const { labels, missing } = guideline.texts[language];
+  const nameOf = (id: string): string => guideline.labels.get(id)?.[language] ?? missing[id] ?? id;
+  const siteOf = (id: string): string => guideline.siteLabels.get(id)?.[language] ?? id;
+  const formatDate = (date: string): string => (language === 'en' ? date : date.split('-').reverse().join('.'));
+  const number = (value: number): string => {
+    const rounded = String(Math.round(value * 1000) / 1000);
+    return language === 'da' ? rounded.replace('.', ',') : rounded;
+  };
+
+  const nameReading = (reading: Reading): string => {
+    if (reading.kind !== 'marker') return nameOf(reading.concept);
+    const pathway = guideline.pathways.get(reading.concept)?.[language] ?? reading.concept;
+    return reading.stage === undefined ? pathway : `${pathway} (${reading.code})`;
+  };
+
+  const describeValue = ({ value, atLeast, atMost, unit }: Reading): string | undefined => {
+    const amount =
+      value !== undefined
+        ? number(value)
+        : atLeast !== undefined
+          ? `> ${number(atLeast)}`
+          : atMost !== undefined
+            ? `< ${number(atMost)}`
+            : undefined;
+    return amount === undefined || unit === undefined || unit === '1' ? amount : `${amount} ${spellUnit(unit)}`;
+  };
+
+  const describe = (reading: Reading): string => {
+    const { sites, side, count, size, tender, abnormal, onsetDaysAgo, date } = reading;
+    const [site] = sites ?? [];
+    const name = nameReading(reading);
+    const parts = [
+      // The site a name already says is not said again.
+      site === undefined || name.toLowerCase().includes(siteOf(site).toLowerCase()) ? undefined : siteOf(site),
+      side === undefined ? undefined : labels[side],
+      count === undefined ? undefined : labels[count],
+      size === undefined ? undefined : `${number(size)} mm`,
+      tender === undefined ? undefined : labels[tender ? 'tender' : 'notTender'],
+      describeValue(reading),
+      abnormal === undefined || abnormal === 'no' ? undefined : labels[abnormal],
+    ].filter((part) => part !== undefined);
+    return [
+      name,
+      parts.join(', '),
+      onsetDaysAgo === undefined ? undefined : `${labels.onset?.replace('{days}', String(onsetDaysAgo))}`,
+      date === undefined ? undefined : formatDate(date),
+    ]
+      .filter((part) => part !== undefined && part !== '')
+      .join(' · ');
+  };
+
+  const nameSections = (sections: readonly string[]): string => {
+    const numbered = sections.filter((section) => /^\d/.test(section));
+    const named = sections.filter((section) => !/^\d/.test(section));
+    return [...(numbered.length === 0 ? [] : [`${labels.section} ${numbered.join(', ')}`]), ...named].join(', ');
+  };
+
+  return { nameOf, describe, formatDate, nameSections };
+}
+
+/** UCUM as clinicians write it: `ug/L` -> `µg/L`, `10*9/L` -> `10⁹/L`, `mL/min/{1.73_m2}` -> `mL/min/1,73 m²`. */
+function spellUnit(unit: string): string {
+  const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+  return unit
+    .replace(/10\*(\d+)/g, (_, power: string) => `10${[...power].map((digit) => superscripts[Number(digit)]).join('')}`)
+    .replace(/(^|[/.])u(?=[a-zA-Z])/g, '$1µ')
+    .replace('{1.73_m2}', '1,73 m²')
+    .replace(/\[IU\]/g, 'IU');
+}
