@@ -24,14 +24,14 @@ export const environmentSchema = z.object({
   PUBLIC_BASE_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe('What clients call it')
+    .describe('What clients call it; tokens name it (https in production)')
     .meta({ shown: '`http://HOST:PORT`' }),
   DATA_DIR: z.string().default('./data').describe('Folder of the embedded store and of the keys'),
   DATABASE_URL: z.string().optional().describe('PostgreSQL instead of the embedded store (not in this version)'),
   CLIENTS_DIR: z
     .string()
     .optional()
-    .describe('Folder of client profiles, one YAML file each (not in this version; demo uses the built-in client)'),
+    .describe('Folder of client profiles, one YAML file each, read again on SIGHUP; demo also has a built-in client'),
   AUDIT_TOKEN: z
     .string()
     .min(16)
@@ -79,6 +79,8 @@ export interface Config {
   /** Absent: follows from the address listened on. */
   readonly publicBaseUrl: string | undefined;
   readonly dataDir: string;
+  /** Always there in production. */
+  readonly clientsDir: string | undefined;
   /** Absent: made at start. */
   readonly auditToken: string | undefined;
   readonly auditRequired: boolean;
@@ -124,18 +126,21 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     throw new ConfigError(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
   }
   const env = read.data;
-  if (env.MODE === 'production') {
+  if (env.MODE === 'production' && env.CLIENTS_DIR === undefined) {
+    throw new ConfigError('CLIENTS_DIR: MODE=production answers known clients only: set the folder of their profiles');
+  }
+  if (env.MODE === 'production' && !env.PUBLIC_BASE_URL?.startsWith('https:')) {
     throw new ConfigError(
-      'MODE=production needs client profiles in CLIENTS_DIR, which this version cannot read yet: start with MODE=demo',
+      'PUBLIC_BASE_URL: MODE=production compares it with what tokens are made for: set the https address clients call',
     );
   }
-  if (!isLoopback(env.HOST)) {
+  if (env.MODE === 'demo' && !isLoopback(env.HOST)) {
     throw new ConfigError(
       'HOST: MODE=demo checks no caller and listens on a loopback address only: set HOST=127.0.0.1',
     );
   }
-  for (const name of ['DATABASE_URL', 'CLIENTS_DIR'] as const) {
-    if (env[name] !== undefined) throw new ConfigError(`${name}: this version cannot use it yet: unset it`);
+  if (env.DATABASE_URL !== undefined) {
+    throw new ConfigError('DATABASE_URL: this version cannot use it yet: unset it');
   }
   if (env.COLLECT_MS >= env.DEADLINE_MS) {
     throw new ConfigError('COLLECT_MS: must be below DEADLINE_MS, so that what was gathered is still decided');
@@ -146,6 +151,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: env.PORT,
     publicBaseUrl: env.PUBLIC_BASE_URL?.replace(/\/+$/, ''),
     dataDir: resolve(env.DATA_DIR),
+    clientsDir: env.CLIENTS_DIR === undefined ? undefined : resolve(env.CLIENTS_DIR),
     auditToken: env.AUDIT_TOKEN,
     auditRequired: env.AUDIT_REQUIRED === 'true',
     rate: Object.freeze({ perSecond: env.RATE_PER_SECOND, burst: env.RATE_BURST }),

@@ -5,16 +5,21 @@ import { fileURLToPath } from 'node:url';
 import { collectDefaultMetrics } from 'prom-client';
 import { loadPatientKey } from './audit/patient-key.ts';
 import { openSqliteStore } from './audit/sqlite.ts';
+import { demoClient } from './clients/client.ts';
+import { type Directory, openDirectory } from './clients/directory.ts';
 import { type Config, readConfig } from './config.ts';
 import { CdsError, ConfigError } from './errors.ts';
-import { createApp, demoOrigins } from './http/app.ts';
+import { createTransport } from './fhir/client.ts';
+import { createApp } from './http/app.ts';
 import { createAuditApi } from './http/audit-api.ts';
-import { authenticateDemo } from './http/auth.ts';
+import { createAuthenticate } from './http/auth.ts';
 import { createExamples } from './http/examples.ts';
-import { createLog } from './http/log.ts';
+import { createKeyCache } from './http/keys.ts';
+import { createLog, type Log } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createPool } from './http/pool.ts';
 import { createRateLimit } from './http/rate-limit.ts';
+import { createReplayStore } from './http/replay.ts';
 import { listen } from './http/server.ts';
 import type { WorkerData } from './http/worker.ts';
 import { loadKnowledge } from './knowledge.ts';
@@ -28,8 +33,10 @@ const tokenBytes = 24;
 /** Starts the service; what it was given first is closed last. */
 async function start(config: Config): Promise<void> {
   const guideline = loadKnowledge(knowledgeFolder);
+  const directory = openDirectory(config.clientsDir, guideline, config.mode);
   const code = readCodeVersion();
   const log = createLog(config.logLevel);
+  process.on('SIGHUP', () => reloadProfiles(directory, log));
   const metrics = createMetrics();
   collectDefaultMetrics({ register: metrics.registry });
 
@@ -53,25 +60,43 @@ async function start(config: Config): Promise<void> {
   await pool.started;
 
   let isDraining = false;
+  const isDemo = config.mode === 'demo';
+  /** Known once the port is. */
+  let baseUrls: readonly string[] = [];
+  const findRate = (id: string) => directory.profiles().find((profile) => profile.id === id)?.rate ?? config.rate;
   const auditToken = config.auditToken ?? randomBytes(tokenBytes).toString('base64url');
   const app = createApp({
     guideline,
     evaluate: pool.evaluate,
     store,
-    authenticate: authenticateDemo,
-    allowedOrigins: demoOrigins,
+    authenticate: createAuthenticate({
+      profiles: directory.profiles,
+      baseUrls: () => baseUrls,
+      keys: createKeyCache(createTransport(), Date.now, isDemo),
+      replay: createReplayStore(readSeconds),
+      now: readSeconds,
+      ...(isDemo && { unknown: demoClient }),
+    }),
+    allowedOrigins: () => [
+      ...(isDemo ? demoClient.origins : []),
+      ...directory.profiles().flatMap(({ origins }) => origins),
+    ],
     limits: config.limits,
     auditRequired: config.auditRequired,
-    ...(config.mode === 'demo' ? {} : { takeTurn: createRateLimit(() => config.rate) }),
+    ...(isDemo ? {} : { takeTurn: createRateLimit(findRate) }),
     securityContact: config.securityContact,
     metrics,
     log,
     isReady: pool.isReady,
     isDraining: () => isDraining,
     audit: createAuditApi({ store, token: auditToken }),
-    ...(config.mode === 'demo' && { examples: createExamples(exampleFolder) }),
+    ...(isDemo && { examples: createExamples(exampleFolder) }),
   });
   const server = await listen(app, { ...config, ...config.limits });
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  const base = config.publicBaseUrl ?? `http://${host}:${server.port}`;
+  // Whoever tries the service out types one of its names as well as another.
+  baseUrls = isDemo ? [base, `http://localhost:${server.port}`, `http://127.0.0.1:${server.port}`] : [base];
 
   async function stop(): Promise<void> {
     isDraining = true;
@@ -85,14 +110,12 @@ async function start(config: Config): Promise<void> {
     process.on(signal, () => (isDraining ? process.exit(1) : void stop().then(() => process.exit(0))));
   }
 
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  const base = config.publicBaseUrl ?? `http://${host}:${server.port}`;
   const service = [...guideline.services.values()].find(({ hook }) => hook === 'patient-view')?.id;
   process.stdout.write(
     [
       `${guideline.head.title.da}: CDS Hooks service ${code}, knowledge ${guideline.head.version}, ${config.mode} mode`,
       `  discovery  ${base}/cds-services`,
-      ...(config.mode === 'demo'
+      ...(isDemo
         ? [
             `  try it     curl -s ${base}/examples/${firstExample}.json | curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @-`,
           ]
@@ -102,6 +125,18 @@ async function start(config: Config): Promise<void> {
       '',
     ].join('\n'),
   );
+}
+
+const readSeconds = (): number => Date.now() / 1000;
+
+/** All profiles or none: a mistake in one must not shut its client out, nor leave half of a change in force. */
+function reloadProfiles(directory: Directory, log: Log): void {
+  try {
+    log.event('info', `Client profiles in force: ${directory.reload()}.`);
+  } catch (error) {
+    const why = error instanceof CdsError ? error.message.replaceAll('\n', ' | ') : 'they cannot be read';
+    log.event('error', `New client profiles refused, the old ones stay in force: ${why}`);
+  }
 }
 
 function readCodeVersion(): string {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderConfigTable } from '../src/cli/config-table.ts';
 import { environmentSchema, readConfig } from '../src/config.ts';
@@ -32,6 +33,12 @@ describe('the configuration', () => {
     expect(config.pool.workers).toBe(5);
   });
 
+  it('in production listens on any address', () => {
+    const environment = { MODE: 'production', CLIENTS_DIR: 'clients', PUBLIC_BASE_URL: 'https://cds.example.org' };
+    const config = readConfig({ ...environment, HOST: '0.0.0.0' });
+    expect(config).toMatchObject({ mode: 'production', host: '0.0.0.0', clientsDir: resolve('clients') });
+  });
+
   it.each(['localhost', '127.0.0.1', '127.8.9.10', '::1'])('in demo mode listens on %s', (host) => {
     expect(readConfig({ HOST: host }).host).toBe(host);
   });
@@ -48,8 +55,9 @@ describe('the configuration', () => {
     ['WORKERS', { WORKERS: '1' }],
     ['COLLECT_MS', { COLLECT_MS: '4000' }],
     ['DATABASE_URL', { DATABASE_URL: 'postgres://localhost/cds' }],
-    ['CLIENTS_DIR', { CLIENTS_DIR: './clients' }],
-    ['CLIENTS_DIR', { MODE: 'production', HOST: '0.0.0.0' }],
+    ['CLIENTS_DIR', { MODE: 'production', PUBLIC_BASE_URL: 'https://cds.example.org' }],
+    ['PUBLIC_BASE_URL', { MODE: 'production', CLIENTS_DIR: './clients' }],
+    ['PUBLIC_BASE_URL', { MODE: 'production', CLIENTS_DIR: './clients', PUBLIC_BASE_URL: 'http://cds.example.org' }],
   ])('names %s when it is wrong: %j', (name, environment) => {
     expect(() => readConfig(environment)).toThrow(ConfigError);
     expect(() => readConfig(environment)).toThrow(name);

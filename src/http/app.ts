@@ -8,8 +8,8 @@ import type { RecordEntry } from '../audit/record.ts';
 import type { AuditStore } from '../audit/store.ts';
 import type { Config } from '../config.ts';
 import type { CompiledGuideline, CompiledService } from '../engine/compile.ts';
-import { NotAcceptedError, NotFoundError, RateLimitError, UnavailableError } from '../errors.ts';
-import type { Authenticate } from './auth.ts';
+import { AuthError, NotAcceptedError, NotFoundError, RateLimitError, UnavailableError } from '../errors.ts';
+import type { Authenticate, Caller } from './auth.ts';
 import { createRoom, type Room, readBody } from './body.ts';
 import { handleError, sendProblem } from './error-handler.ts';
 import type { Evaluate } from './evaluate.ts';
@@ -19,7 +19,7 @@ import type { Metrics } from './metrics.ts';
 import { parseBody } from './parse.ts';
 import type { TakeTurn } from './rate-limit.ts';
 import { renderDiscovery } from './services.ts';
-import { beginState, stateOf } from './state.ts';
+import { beginState, type RequestState, stateOf } from './state.ts';
 
 /** What the HTTP edge works with. */
 export interface AppParts {
@@ -27,8 +27,8 @@ export interface AppParts {
   evaluate: Evaluate;
   store: AuditStore;
   authenticate: Authenticate;
-  /** Browsers on these origins may call; see {@link demoOrigins}. */
-  allowedOrigins: readonly (string | RegExp)[];
+  /** Browsers on these origins may call for some client; which one is known once it has said who it is. */
+  allowedOrigins(): readonly (string | RegExp)[];
   limits: Config['limits'];
   auditRequired: boolean;
   metrics: Metrics;
@@ -47,12 +47,6 @@ export interface AppParts {
   /** The current instant. */
   now?(): Date;
 }
-
-/** Demo mode: pages on this machine, and the public sandbox. */
-export const demoOrigins: readonly (string | RegExp)[] = [
-  /^https?:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/,
-  'https://sandbox.cds-hooks.org',
-];
 
 const feedbackExtension = 'dk.diagnostisk-pakkeforloeb.feedback';
 /** Seconds a browser may remember what a preflight allowed. */
@@ -86,9 +80,10 @@ export function createApp(parts: AppParts): Express {
     allowOrigins(parts.allowedOrigins),
     refuseWhileDraining(parts),
     authenticate(parts),
+    hideFromOtherOrigins,
     limitRate(parts),
   );
-  app.param('service', findService(parts.guideline));
+  app.param('service', findService(parts));
   app.route('/cds-services').get(sendDiscovery(parts.guideline)).all(refuseMethod('GET, HEAD'));
   app.route('/cds-services/:service').post(answerCall(parts, room)).all(refuseMethod('POST'));
   app.route('/cds-services/:service/feedback').post(takeFeedback(parts, room)).all(refuseMethod('POST'));
@@ -107,7 +102,7 @@ function watchRequest({ log, metrics }: AppParts): RequestHandler {
     const state = beginState(response, randomUUID());
     response.set('X-Request-Id', state.id);
     response.once('close', () => {
-      const { service, ...known } = state;
+      const { service, caller: _, ...known } = state;
       const ms = performance.now() - started;
       const named = service === undefined ? {} : { service: service.id, hook: service.hook };
       const isGone = !response.writableFinished;
@@ -126,9 +121,9 @@ const collapseSlashes: RequestHandler = (request, _response, next) => {
   next();
 };
 
-function allowOrigins(origins: readonly (string | RegExp)[]): RequestHandler {
+function allowOrigins(origins: () => readonly (string | RegExp)[]): RequestHandler {
   return cors({
-    origin: [...origins],
+    origin: (_origin, decide) => decide(null, [...origins()]),
     methods: ['GET', 'HEAD', 'POST'],
     allowedHeaders: ['Authorization', 'Content-Type', 'Content-Encoding', 'Accept', 'Accept-Language'],
     exposedHeaders: ['Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
@@ -146,10 +141,33 @@ function refuseWhileDraining({ isDraining }: AppParts): RequestHandler {
 
 function authenticate(parts: AppParts): RequestHandler {
   return async (request, response, next) => {
-    stateOf(response).client = (await parts.authenticate(request)).client;
+    const state = stateOf(response);
+    const path = `${request.baseUrl}${request.path}`.replace(/\/+$/, '');
+    try {
+      state.caller = await parts.authenticate(request, path);
+      state.client = state.caller.client.id;
+    } catch (error) {
+      if (error instanceof AuthError) noteRefusal(parts, state, error);
+      throw error;
+    }
     next();
   };
 }
+
+/** The log names the client a refused caller claims to be: its operators ask why. */
+function noteRefusal({ metrics }: AppParts, state: RequestState, { reason, client }: AuthError): void {
+  if (reason !== undefined) metrics.countAuthRefusal(reason);
+  if (client !== undefined) state.client = client;
+}
+
+/** The preflight could not tell whose origin it was. */
+const hideFromOtherOrigins: RequestHandler = (request, response, next) => {
+  const { origin } = request.headers;
+  const allowed = stateOf(response).caller?.client.origins ?? [];
+  const isAllowed = allowed.some((each) => (typeof each === 'string' ? each === origin : each.test(origin ?? '')));
+  if (!isAllowed) response.removeHeader('Access-Control-Allow-Origin');
+  next();
+};
 
 /** Counts by who was found to call, never by what the request says of itself. */
 function limitRate({ takeTurn }: AppParts): RequestHandler {
@@ -171,11 +189,18 @@ function sendSecurityText(parts: AppParts): RequestHandler {
   };
 }
 
-function findService(guideline: CompiledGuideline) {
+function findService(parts: AppParts) {
   return (_request: unknown, response: Response, next: () => void, id: string): void => {
-    const service = guideline.services.get(id);
+    const service = parts.guideline.services.get(id);
     if (service === undefined) throw new NotFoundError('There is no such service; discovery is at /cds-services.');
-    stateOf(response).service = service;
+    const state = stateOf(response);
+    state.service = service;
+    const client = state.caller?.client;
+    if (client?.services?.includes(id) === false) {
+      const refusal = new AuthError(403, 'The service is not one of this client.', 'service', client.id);
+      noteRefusal(parts, state, refusal);
+      throw refusal;
+    }
     next();
   };
 }
@@ -188,10 +213,10 @@ function refuseMethod(allowed: string): RequestHandler {
 }
 
 function sendDiscovery(guideline: CompiledGuideline): RequestHandler {
-  const { body, etag } = renderDiscovery(guideline);
   return (_request, response) => {
+    const { body, etag } = renderDiscovery(guideline, stateOf(response).caller?.client.services);
     response
-      .set({ ETag: etag, 'Cache-Control': 'no-cache', 'Content-Type': 'application/json; charset=utf-8' })
+      .set({ ETag: etag, 'Cache-Control': 'private, no-cache', 'Content-Type': 'application/json; charset=utf-8' })
       .send(body);
   };
 }
@@ -200,13 +225,15 @@ function sendDiscovery(guideline: CompiledGuideline): RequestHandler {
 function answerCall(parts: AppParts, room: Room): RequestHandler {
   const { limits, metrics } = parts;
   return async (request, response) => {
-    const { service, client, state } = readCall(response);
-    const body = await readBody(request, limits.bodyBytes, room);
+    const { service, caller, state } = readCall(response);
+    const { client, tenant } = caller;
+    const body = await readBody(request, Math.min(limits.bodyBytes, client.bodyBytes ?? Infinity), room);
     const answer = await parts
       .evaluate({
         body: body.bytes,
         serviceId: service.id,
         client,
+        ...(tenant !== undefined && { tenant }),
         receivedAt: readClock(parts).toISOString(),
         collectUntil: Date.now() + limits.collectMs,
         evaluationId: state.id,
@@ -256,10 +283,16 @@ async function withinDeadline(stored: Promise<void>, milliseconds: number): Prom
 function takeFeedback(parts: AppParts, room: Room): RequestHandler {
   const { limits, metrics, store } = parts;
   return async (request, response) => {
-    const { service, client } = readCall(response);
+    const { service, caller } = readCall(response);
+    const { client, tenant } = caller;
     const body = await readBody(request, limits.feedbackBytes, room);
     try {
-      const from = { client, service: service.id, receivedAt: readClock(parts).toISOString() };
+      const from = {
+        client: client.id,
+        ...(tenant !== undefined && { tenant }),
+        service: service.id,
+        receivedAt: readClock(parts).toISOString(),
+      };
       const { items, refused } = readFeedback(parseBody(body.bytes, limits.depth), from);
       const { stored, unknownCards } = await store.addFeedback(items);
       for (const { outcome } of items) metrics.countFeedback(outcome);
@@ -291,10 +324,10 @@ function checkReadiness({ isReady, isDraining, store, auditRequired }: AppParts)
   };
 }
 
-function readCall(response: Response): { service: CompiledService; client: string; state: ReturnType<typeof stateOf> } {
+function readCall(response: Response): { service: CompiledService; caller: Caller; state: RequestState } {
   const state = stateOf(response);
-  if (state.service === undefined || state.client === undefined) throw new Error('The route did not set the call up.');
-  return { service: state.service, client: state.client, state };
+  if (state.service === undefined || state.caller === undefined) throw new Error('The route did not set the call up.');
+  return { service: state.service, caller: state.caller, state };
 }
 
 function readClock({ now }: AppParts): Date {

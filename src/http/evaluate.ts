@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { buildRecord, type RecordEntry, sealRecord } from '../audit/record.ts';
+import type { Client } from '../clients/client.ts';
 import type { Card } from '../engine/cards.ts';
 import type { ReadChart } from '../engine/chart-reader.ts';
 import type { CompiledGuideline } from '../engine/compile.ts';
@@ -7,7 +8,7 @@ import type { decide } from '../engine/decide.ts';
 import type { Chart, Decision, KeyState, Outcome } from '../engine/types.ts';
 import { NotFoundError } from '../errors.ts';
 import type { collectSources } from '../fhir/collect.ts';
-import type { Client } from './clients.ts';
+import { adaptAnswer } from './adapt.ts';
 import { chooseLanguage } from './language.ts';
 import { parseBody } from './parse.ts';
 import { describeProblem, type Problem } from './problem.ts';
@@ -17,7 +18,9 @@ import { readRequest } from './request.ts';
 export interface Job {
   body: Uint8Array<ArrayBuffer>;
   serviceId: string;
-  client: string;
+  /** As it was found when the call came: a reload of the profiles changes later calls only. */
+  client: Client;
+  tenant?: string;
   /** ISO, UTC. */
   receivedAt: string;
   /** Milliseconds since the epoch: no FHIR server is waited for beyond it. */
@@ -46,7 +49,6 @@ export type Evaluate = (job: Job) => Promise<Answer>;
 /** The steps of an evaluation and what they work with. */
 export interface EvaluateParts {
   guideline: CompiledGuideline;
-  findClient(id: string): Client;
   collect: typeof collectSources;
   readChart: ReadChart;
   decide: typeof decide;
@@ -72,7 +74,7 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
   const { guideline, limits } = parts;
   const service = guideline.services.get(job.serviceId);
   if (service === undefined) throw new NotFoundError('There is no such service.');
-  const client = parts.findClient(job.client);
+  const { client, tenant } = job;
   const started = performance.now();
 
   const request = readRequest(parseBody(job.body, limits.depth), service.hook, limits.entries);
@@ -98,41 +100,56 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
     ...(context.selections === undefined ? {} : { selections: context.selections }),
     // Where the client names no selection, every draft may be the one just made.
     allSelected: hook === 'order-sign' || context.selections === undefined,
+    own: client.settings,
   });
   const read = performance.now();
 
-  const { decisions, cards } = parts.decide(guideline, service.id, chart, {
+  const { decisions, cards: decided } = parts.decide(guideline, service.id, chart, {
     language,
     client: client.settings,
     evaluation: job.evaluationId,
     subject: `Patient/${context.patientId}`,
     ...(context.encounterId === undefined ? {} : { encounter: `Encounter/${context.encounterId}` }),
+    drafts: indexDrafts(context.draftOrders?.entry),
   });
-  const decided = performance.now();
+  const answer = adaptAnswer(decided, hook, client.cardForm);
+  const told = performance.now();
 
   const record = buildRecord(
     {
       ...{ id: job.evaluationId, time: job.receivedAt, client: client.id, hook, service: service.id, hookInstance },
+      ...(tenant !== undefined && { tenant }),
       patientId: context.patientId,
       knowledge: { version: guideline.head.version, hash: guideline.hash },
       code: parts.code,
       language,
-      settings: { ...client.settings },
-      ...{ chart, decisions, cards },
+      settings: { ...client.settings, ...(client.cardForm && { cardForm: client.cardForm }) },
+      ...{ chart, decisions, cards: answer.cards },
       durations: {
         collect: collected - parsed,
         read: read - collected,
-        decide: decided - read,
-        total: decided - started,
+        decide: told - read,
+        total: told - started,
       },
     },
     parts.patientKey,
   );
   return {
-    response: JSON.stringify({ cards }),
+    response: JSON.stringify(answer),
     record: sealRecord(record),
-    metrics: countEvaluation(chart, problems, decisions, cards),
+    metrics: countEvaluation(chart, problems, decisions, decided),
   };
+}
+
+/** The drafts by reference: a suggestion that completes one sends the whole of it (conformance A-04). */
+function indexDrafts(entries: unknown): ReadonlyMap<string, object> {
+  const drafts = new Map<string, object>();
+  for (const entry of Array.isArray(entries) ? entries : []) {
+    const { resource } = (entry ?? {}) as { resource?: { resourceType?: unknown; id?: unknown } | null };
+    if (typeof resource?.resourceType !== 'string' || typeof resource.id !== 'string') continue;
+    drafts.set(`${resource.resourceType}/${resource.id}`, resource);
+  }
+  return drafts;
 }
 
 function countEvaluation(

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { type AuthReason, authReasons } from '../errors.ts';
 import type { EvaluationMetrics } from './evaluate.ts';
 
 /** What operations see. Labels hold ids of our own only: nothing a client sends can make one. */
@@ -11,6 +12,7 @@ export interface Metrics {
   countFeedback(outcome: 'accepted' | 'overridden' | 'refused', items?: number): void;
   countUnknownCards(items: number): void;
   countAuditFailure(): void;
+  countAuthRefusal(reason: AuthReason): void;
   countCrash(): void;
   watchPool(load: () => { waiting: number; running: number }): void;
 }
@@ -37,6 +39,8 @@ export function createMetrics(): Metrics {
   const feedback = counter('cds_feedback_total', 'Feedback items received', 'outcome');
   const unknownCards = counter('cds_feedback_unknown_cards_total', 'Feedback items on cards not sent by this service');
   const auditFailures = counter('cds_audit_failures_total', 'Records that could not be stored');
+  const authRefusals = counter('cds_auth_refusals_total', 'Callers refused', 'reason');
+  for (const reason of authReasons) authRefusals.inc({ reason }, 0);
   const crashes = counter('cds_worker_crashes_total', 'Worker threads that died or were replaced');
 
   return {
@@ -62,6 +66,7 @@ export function createMetrics(): Metrics {
     countFeedback: (outcome, items = 1) => feedback.inc({ outcome }, items),
     countUnknownCards: (items) => unknownCards.inc(items),
     countAuditFailure: () => auditFailures.inc(),
+    countAuthRefusal: (reason) => authRefusals.inc({ reason }),
     countCrash: () => crashes.inc(),
     watchPool(load) {
       new Gauge({

@@ -14,12 +14,14 @@ export interface Discovery {
 /**
  * Renders what `GET /cds-services` answers.
  *
+ * @param allowed Ids of the services the caller may call; absent: all.
  * @see CDS Hooks 2.0.1, "Discovery"
  */
-export function renderDiscovery(guideline: CompiledGuideline): Discovery {
+export function renderDiscovery(guideline: CompiledGuideline, allowed?: readonly string[]): Discovery {
   const templates = Object.entries(guideline.head.prefetch);
   const required = templates.filter(([, { required }]) => required).map(([key]) => key);
-  const services = [...guideline.services.values()].map((service) => ({
+  const shown = [...guideline.services.values()].filter(({ id }) => allowed?.includes(id) ?? true);
+  const services = shown.map((service) => ({
     hook: service.hook,
     title: service.title.da,
     description: service.description.da,

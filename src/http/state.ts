@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import type { CompiledService } from '../engine/compile.ts';
+import type { Caller } from './auth.ts';
 
 /** What becomes known of a request while it is answered, for log and metrics. */
 export interface RequestState {
@@ -7,6 +8,9 @@ export interface RequestState {
   id: string;
   /** Absent: no service of ours was called. */
   service?: CompiledService;
+  /** Absent: not let in. */
+  caller?: Caller;
+  /** Id of the client, or of the one a refused caller claims to be. */
   client?: string;
   cards?: number;
   code?: string;

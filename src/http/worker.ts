@@ -3,7 +3,6 @@ import { createChartReader } from '../engine/chart-reader.ts';
 import { decide } from '../engine/decide.ts';
 import { collectSources } from '../fhir/collect.ts';
 import { loadKnowledge } from '../knowledge.ts';
-import { findClient } from './clients.ts';
 import { createEvaluate } from './evaluate.ts';
 import type { WorkerCall, WorkerReply } from './pool.ts';
 
@@ -20,7 +19,7 @@ export interface WorkerData {
 const { knowledgeFolder, ...rest } = workerData as WorkerData;
 const guideline = loadKnowledge(knowledgeFolder);
 const readChart = createChartReader(guideline);
-const evaluate = createEvaluate({ guideline, findClient, collect: collectSources, readChart, decide, ...rest });
+const evaluate = createEvaluate({ guideline, collect: collectSources, readChart, decide, ...rest });
 
 parentPort?.on('message', async ({ id, job }: WorkerCall) => {
   parentPort?.postMessage({ id, answer: await evaluate(job) } satisfies WorkerReply);

@@ -3,14 +3,14 @@ import { Router } from 'express';
 import type { FeedbackItem } from '../../src/audit/feedback.ts';
 import { type EvaluationRecord, type RecordEntry, unsealRecord } from '../../src/audit/record.ts';
 import type { AuditStore } from '../../src/audit/store.ts';
+import { demoClient } from '../../src/clients/client.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Card } from '../../src/engine/cards.ts';
 import type { CompiledGuideline } from '../../src/engine/compile.ts';
 import type { Chart } from '../../src/engine/types.ts';
 import { collectSources } from '../../src/fhir/collect.ts';
-import { type AppParts, createApp, demoOrigins } from '../../src/http/app.ts';
+import { type AppParts, createApp } from '../../src/http/app.ts';
 import { authenticateDemo } from '../../src/http/auth.ts';
-import { findClient } from '../../src/http/clients.ts';
 import { createEvaluate, type EvaluateParts } from '../../src/http/evaluate.ts';
 import { createLog } from '../../src/http/log.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
@@ -101,7 +101,6 @@ export function createFakeStore(): FakeStore {
 export function createSteps(changes: Partial<EvaluateParts> = {}): EvaluateParts {
   return {
     guideline,
-    findClient,
     collect: collectSources,
     readChart: (sources, { today }): Chart => ({
       today,
@@ -130,7 +129,7 @@ export function createTestApp(changes: Partial<AppParts> = {}, steps: Partial<Ev
     evaluate: createEvaluate(createSteps(steps)),
     store,
     authenticate: authenticateDemo,
-    allowedOrigins: demoOrigins,
+    allowedOrigins: () => demoClient.origins,
     limits: readConfig({}).limits,
     auditRequired: true,
     metrics,

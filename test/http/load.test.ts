@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import request from 'supertest';
 import { afterEach, describe, expect, it } from 'vitest';
+import { demoClient } from '../../src/clients/client.ts';
 import { AuthError } from '../../src/errors.ts';
 import type { Authenticate } from '../../src/http/auth.ts';
 import { createRateLimit, type RateLimits } from '../../src/http/rate-limit.ts';
@@ -54,7 +55,7 @@ describe('how often a client may call', () => {
   /** Callers that say who they are in a header, in place of a token. */
   const authenticate: Authenticate = async ({ headers }) => {
     if (headers.authorization === undefined) throw new AuthError(401, 'no token');
-    return { client: headers.authorization };
+    return { client: { ...demoClient, id: headers.authorization } };
   };
 
   it('is told with 429, an OperationOutcome and Retry-After, before the body is read', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { demoClient } from '../../src/clients/client.ts';
 import type { Answer, Job } from '../../src/http/evaluate.ts';
 import { createPool, type Pool, type PoolOptions } from '../../src/http/pool.ts';
 
@@ -25,7 +26,7 @@ async function startPool(changes: Partial<PoolOptions> = {}): Promise<Pool> {
 const job = (bytes: number, task?: 'crash' | 'exit' | 'spin' | 'hold'): Job => ({
   body: new Uint8Array(bytes),
   serviceId: 'service',
-  client: 'demo',
+  client: demoClient,
   receivedAt: '2026-01-01T00:00:00.000Z',
   collectUntil: 0,
   evaluationId: 'e',
