@@ -1,4 +1,5 @@
 import fhirpath from 'fhirpath';
+import { type Closure, compileClosure, type Node } from './closure.ts';
 import type { Truth } from './types.ts';
 
 /**
@@ -47,13 +48,6 @@ const allowedFunctions = new Set([
   'where',
 ]);
 
-interface Node {
-  type?: string;
-  text?: string;
-  atRoot?: unknown;
-  children?: Node[];
-}
-
 /**
  * Compiles FHIRPath for use over readings and facts.
  *
@@ -92,14 +86,15 @@ export function compileExpression(text: string, mistake: (what: string) => void)
     mistake(`is not FHIRPath: ${firstLine(error)}`);
     return empty;
   }
-  const run = fhirpath.compile(text) as (context: object, environment: object) => unknown[];
+  const run = compileClosure(tree) ?? (fhirpath.compile(text) as Closure);
   const logic = readLogic(tree);
   return {
     text,
     names: [...names],
     members: [...members],
     ...(logic !== undefined && { logic }),
-    evaluate: (context, environment) => run(context, environment),
+    // A copy: what a closure gives may be a value of the environment itself.
+    evaluate: (context, environment) => [...run(context, environment)],
   };
 }
 
