@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { Chart, Decision, Outcome } from '../engine/types.ts';
+import type { Chart, Decision, KeyState, Outcome } from '../engine/types.ts';
 
 /** A card as sent: the members the record reads by name; the rest is kept as it is. */
 export interface SentCard {
@@ -8,7 +8,11 @@ export interface SentCard {
   indicator: string;
   source: { topic?: { code: string } };
   suggestions?: readonly SentSuggestion[];
+  extension?: { [cardExtension]?: { decisions?: readonly string[]; open?: readonly string[]; pathway?: string } };
 }
+
+/** Member of a card's `extension` that says what is behind it (contract section 3). */
+export const cardExtension = 'dk.diagnostisk-pakkeforloeb.decision';
 
 interface SentSuggestion {
   uuid?: string;
@@ -84,7 +88,12 @@ export interface RecordIndex {
   knowledge: string;
   /** Decisions that were not `not-met`: the rest of the trace follows from them and stays in the record. */
   decisions: { id: string; outcome: Outcome }[];
-  cards: { uuid: string; topic: string; indicator: string }[];
+  /** Each with the decisions behind it, those it asks data for included. */
+  cards: { uuid: string; topic: string; indicator: string; decisions: string[] }[];
+  /** Prefetch keys of which it is not known what they hold. */
+  unknownKeys: { key: string; state: KeyState }[];
+  /** Time the evaluation took. */
+  milliseconds: number;
 }
 
 /** A record sealed for the store; crosses threads as plain data. */
@@ -192,9 +201,26 @@ export function indexRecord(record: EvaluationRecord): RecordIndex {
     cards: record.cards.flatMap((card) =>
       card.uuid === undefined
         ? []
-        : [{ uuid: card.uuid, topic: card.source.topic?.code ?? '', indicator: card.indicator }],
+        : [
+            {
+              uuid: card.uuid,
+              topic: card.source.topic?.code ?? '',
+              indicator: card.indicator,
+              decisions: decisionsBehind(card),
+            },
+          ],
     ),
+    unknownKeys: Object.entries(record.chart.keys).flatMap(([key, { state }]) =>
+      state === 'present' || state === 'empty' ? [] : [{ key, state }],
+    ),
+    milliseconds: record.durations.total,
   };
+}
+
+/** Ids of the decisions behind a card, those it asks data for included. */
+export function decisionsBehind(card: SentCard): string[] {
+  const { decisions = [], open = [] } = card.extension?.[cardExtension] ?? {};
+  return [...decisions, ...open];
 }
 
 /** Hash of one link of the chain: SHA-256 over the hash before it and the canonical JSON of the link, hex. */

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { indexRecord, unsealRecord } from './record.ts';
 
 /** "DPKF": marks the file as ours, so that no other program's database is ever written to. */
 const applicationId = 0x44504b46;
@@ -13,7 +14,7 @@ const checkpointPages = 8192;
  *
  * `evaluation` is the chain and its index; `payload` holds what erasure takes away.
  */
-const migrations: readonly string[] = [
+const migrations: readonly (string | ((db: DatabaseSync) => void))[] = [
   `CREATE TABLE evaluation (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -65,7 +66,57 @@ const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX feedback_card ON feedback (card);
   CREATE TABLE feedback_comment (feedback INTEGER PRIMARY KEY REFERENCES feedback, comment TEXT NOT NULL) STRICT;`,
+  // `daily_count` is what `rollUp` has counted of the chain up to `rolled_up.seq`, and of feedback as it came.
+  `ALTER TABLE evaluation ADD COLUMN milliseconds REAL NOT NULL DEFAULT 0;
+  ALTER TABLE card ADD COLUMN decisions TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE card ADD COLUMN response TEXT;
+  ALTER TABLE card ADD COLUMN reason TEXT;
+  CREATE INDEX evaluation_client ON evaluation (client, hook);
+  CREATE INDEX evaluation_hook ON evaluation (hook);
+  CREATE INDEX card_topic ON card (topic, seq);
+  CREATE INDEX card_reason ON card (reason, seq) WHERE reason IS NOT NULL;
+  CREATE INDEX decision_error ON decision (seq) WHERE outcome = 'error';
+  CREATE TABLE unknown_key (
+    seq INTEGER NOT NULL REFERENCES evaluation,
+    key TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (seq, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX unknown_key_state ON unknown_key (key, state, seq);
+  CREATE TABLE daily_count (
+    day TEXT NOT NULL,
+    client TEXT NOT NULL,
+    knowledge TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (day, client, knowledge, kind, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE rolled_up (seq INTEGER NOT NULL) STRICT;
+  INSERT INTO rolled_up VALUES (0);
+  CREATE TABLE view (
+    seq INTEGER PRIMARY KEY,
+    time TEXT NOT NULL,
+    who TEXT NOT NULL,
+    role TEXT NOT NULL,
+    page TEXT NOT NULL,
+    evaluation TEXT
+  ) STRICT;`,
+  indexOlderRecords,
 ];
+
+/** Writes what the index has said of a record since the step before. */
+function indexOlderRecords(db: DatabaseSync): void {
+  const setMilliseconds = db.prepare('UPDATE evaluation SET milliseconds = ? WHERE seq = ?');
+  const setDecisions = db.prepare('UPDATE card SET decisions = ? WHERE uuid = ?');
+  const insertKey = db.prepare('INSERT INTO unknown_key (seq, key, state) VALUES (?, ?, ?)');
+  for (const { seq, content } of db.prepare('SELECT seq, content FROM payload').iterate()) {
+    const index = indexRecord(JSON.parse(unsealRecord(content as Uint8Array)));
+    setMilliseconds.run(index.milliseconds, seq as number);
+    for (const card of index.cards) setDecisions.run(JSON.stringify(card.decisions), card.uuid);
+    for (const { key, state } of index.unknownKeys) insertKey.run(seq as number, key, state);
+  }
+}
 
 export interface OpenDatabase {
   db: DatabaseSync;
@@ -125,7 +176,8 @@ function migrate(db: DatabaseSync): void {
     const note = db.prepare("INSERT INTO schema_version VALUES (?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))");
     for (const [step, sql] of migrations.entries()) {
       if (step < version) continue;
-      db.exec(sql);
+      if (typeof sql === 'string') db.exec(sql);
+      else sql(db);
       note.run(step + 1);
     }
     db.exec('COMMIT');

@@ -1,11 +1,10 @@
 import { statSync } from 'node:fs';
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FeedbackEntry } from './feedback.ts';
 import {
   canonicalJson,
   chainStart,
-  cleanText,
   digestText,
   hashLink,
   indexRecord,
@@ -13,14 +12,23 @@ import {
   type RecordIndex,
   unsealRecord,
 } from './record.ts';
+import { countPeriods, type Row, rollUp, takeResponse } from './sqlite-counts.ts';
 import { type OpenDatabase, openDatabase } from './sqlite-database.ts';
+import { findEvaluations, listEvaluations, readSummary } from './sqlite-query.ts';
 import type {
+  CountQuery,
   EvaluationQuery,
   EvaluationSummary,
+  FeedbackComment,
   FeedbackCount,
+  PeriodCount,
+  ScanQuery,
+  SealedEvaluation,
   StoredEvaluation,
   StoredFeedback,
+  StoredView,
   Verification,
+  View,
 } from './store.ts';
 
 /** What a thread is started with. */
@@ -36,8 +44,6 @@ export type Call = {
 }[keyof Commands];
 export type Reply = { call: number } & ({ result: unknown } | { failure: string });
 
-type Row = Record<string, SQLInputValue>;
-
 /** Links read at a time by `verify`; other reads get their turn in between. */
 const verifyChunk = 200;
 const maxProblems = 20;
@@ -52,6 +58,12 @@ const commands = {
   addFeedback,
   evaluation,
   evaluations,
+  scan,
+  counts,
+  rollUp: rollUpRest,
+  comments,
+  recordView,
+  views,
   erasePatient,
   verify,
   check: () => inTransaction('IMMEDIATE', () => undefined),
@@ -75,12 +87,13 @@ function append(entries: readonly RecordEntry[]): (string | null)[] {
 function insertEntries(db: DatabaseSync, entries: readonly RecordEntry[]): void {
   const insertLink = db.prepare(
     `INSERT INTO evaluation (seq, id, time, client, tenant, hook, service, hook_instance, patient_key, knowledge, cards,
-       digest, previous_hash, hash)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       digest, previous_hash, hash, milliseconds)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const insertPayload = db.prepare('INSERT INTO payload VALUES (?, ?)');
   const insertDecision = db.prepare('INSERT INTO decision (id, outcome, seq) VALUES (?, ?, ?)');
-  const insertCard = db.prepare('INSERT INTO card (uuid, seq, topic, indicator) VALUES (?, ?, ?, ?)');
+  const insertCard = db.prepare('INSERT INTO card (uuid, seq, topic, indicator, decisions) VALUES (?, ?, ?, ?, ?)');
+  const insertKey = db.prepare('INSERT INTO unknown_key (seq, key, state) VALUES (?, ?, ?)');
   // Read inside the transaction, not remembered: another process may have added a link.
   const head = db.prepare('SELECT seq, hash FROM evaluation ORDER BY seq DESC LIMIT 1').get();
   let seq = Number(head?.seq ?? 0);
@@ -91,11 +104,14 @@ function insertEntries(db: DatabaseSync, entries: readonly RecordEntry[]): void 
     const hash = hashLink(previousHash, { seq, id, time, digest });
     insertLink.run(
       ...[seq, id, time, client, tenant ?? null, hook, service, hookInstance, patientKey, knowledge],
-      ...[index.cards.length, digest, previousHash, hash],
+      ...[index.cards.length, digest, previousHash, hash, index.milliseconds],
     );
     insertPayload.run(seq, content);
     for (const decision of index.decisions) insertDecision.run(decision.id, decision.outcome, seq);
-    for (const card of index.cards) insertCard.run(card.uuid, seq, card.topic, card.indicator);
+    for (const { uuid, topic, indicator, decisions } of index.cards) {
+      insertCard.run(uuid, seq, topic, indicator, JSON.stringify(decisions));
+    }
+    for (const { key, state } of index.unknownKeys) insertKey.run(seq, key, state);
     previousHash = hash;
   }
 }
@@ -109,12 +125,14 @@ function addFeedback(items: readonly FeedbackEntry[]): FeedbackCount {
     );
     const insertComment = db.prepare('INSERT INTO feedback_comment VALUES (?, ?)');
     const findCard = db.prepare(
-      'SELECT 1 FROM card JOIN evaluation USING (seq) WHERE uuid = ? AND client = ? AND tenant IS ?',
+      `SELECT card.*, time, client, knowledge FROM card JOIN evaluation USING (seq)
+       WHERE uuid = ? AND client = ? AND tenant IS ?`,
     );
     const count = { stored: 0, unknownCards: 0 };
     for (const item of items) {
       const tenant = item.tenant ?? null;
-      if (findCard.get(item.card, item.client, tenant) === undefined) count.unknownCards += 1;
+      const card = findCard.get(item.card, item.client, tenant) as Row | undefined;
+      if (card === undefined) count.unknownCards += 1;
       const { changes, lastInsertRowid } = insert.run(
         ...[item.key, item.card, item.client, tenant, item.service, item.outcome, item.outcomeTimestamp],
         ...[item.receivedAt, JSON.stringify(item.acceptedSuggestions)],
@@ -122,6 +140,7 @@ function addFeedback(items: readonly FeedbackEntry[]): FeedbackCount {
       );
       if (changes === 0) continue;
       count.stored += 1;
+      if (card !== undefined) takeResponse(db, card, item);
       if (item.comment !== undefined) insertComment.run(lastInsertRowid, item.comment);
     }
     return count;
@@ -132,14 +151,7 @@ function evaluation(id: string): StoredEvaluation | undefined {
   const found = inTransaction('DEFERRED', (db) => {
     const row = db.prepare('SELECT * FROM evaluation LEFT JOIN payload USING (seq) WHERE id = ?').get(id);
     if (row === undefined) return undefined;
-    const feedback = db.prepare(
-      `SELECT feedback.* FROM feedback JOIN card ON card.uuid = feedback.card
-       WHERE card.seq = ? AND feedback.client = ? AND feedback.tenant IS ? ORDER BY feedback.id`,
-    );
-    return {
-      row: row as Row,
-      feedback: feedback.all(row.seq as number, row.client as string, row.tenant as string | null),
-    };
+    return { row: row as Row, feedback: findFeedback(db, row as Row) };
   });
   if (found === undefined) return undefined;
   const { row, feedback } = found;
@@ -147,36 +159,96 @@ function evaluation(id: string): StoredEvaluation | undefined {
     summary: readSummary(row),
     ...(row.content === null ? {} : { record: JSON.parse(unsealRecord(row.content as Uint8Array)) }),
     chain: { digest: String(row.digest), previousHash: String(row.previous_hash), hash: String(row.hash) },
-    feedback: feedback.map(readFeedback),
+    feedback,
   };
 }
 
+function findFeedback(db: DatabaseSync, row: Row): StoredFeedback[] {
+  return db
+    .prepare(
+      `SELECT feedback.* FROM feedback JOIN card ON card.uuid = feedback.card
+       WHERE card.seq = ? AND feedback.client = ? AND feedback.tenant IS ? ORDER BY feedback.id`,
+    )
+    .all(row.seq as number, row.client as string, row.tenant as string | null)
+    .map(readFeedback);
+}
+
 function evaluations(query: EvaluationQuery): EvaluationSummary[] {
-  const conditions: [sql: string, ...values: (SQLInputValue | undefined)[]][] = [
-    ['hook_instance = ?', query.hookInstance === undefined ? undefined : cleanText(query.hookInstance)],
-    ['patient_key = ?', query.patientKey],
-    ['time >= ?', query.from],
-    ['time < ?', query.to],
-    ['seq < ?', query.before],
-    ['seq IN (SELECT seq FROM decision WHERE id = ? AND outcome = ?)', query.decision?.id, query.decision?.outcome],
-  ];
-  const asked = conditions.filter(([, value]) => value !== undefined);
-  const where = asked.map(([sql]) => ` AND ${sql}`).join('');
-  const values = asked.flatMap(([, ...given]) => given as SQLInputValue[]);
-  return withDatabase((db) =>
-    db
-      .prepare(`SELECT * FROM evaluation WHERE TRUE${where} ORDER BY seq DESC LIMIT ?`)
-      .all(...values, query.limit)
-      .map((row) => readSummary(row as Row)),
+  return withDatabase((db) => listEvaluations(db, query));
+}
+
+function scan(query: ScanQuery): SealedEvaluation[] {
+  return inTransaction('DEFERRED', (db) =>
+    findEvaluations(db, query).map((row) => ({
+      summary: readSummary(row),
+      ...(row.content === null ? {} : { content: row.content as Uint8Array }),
+      chain: { digest: String(row.digest), previousHash: String(row.previous_hash), hash: String(row.hash) },
+      feedback: findFeedback(db, row),
+    })),
   );
 }
 
-function erasePatient(patientKey: string): number {
+function counts(query: CountQuery): PeriodCount[] {
+  return withDatabase((db) => countPeriods(db, query));
+}
+
+/** Counts what was appended since it was last counted, a part of the chain at a time: writers get their turn in between. */
+async function rollUpRest(): Promise<void> {
+  while (!inTransaction('IMMEDIATE', rollUp)) await new Promise(setImmediate);
+}
+
+function comments(evaluationId: string): FeedbackComment[] {
+  return withDatabase((db) =>
+    db
+      .prepare(
+        `SELECT feedback.card, received_at, comment FROM feedback_comment
+         JOIN feedback ON feedback.id = feedback_comment.feedback
+         JOIN card ON card.uuid = feedback.card JOIN evaluation USING (seq)
+         WHERE evaluation.id = ? AND feedback.client = evaluation.client AND feedback.tenant IS evaluation.tenant
+         ORDER BY feedback.id`,
+      )
+      .all(evaluationId)
+      .map((row) => ({
+        card: String(row.card),
+        receivedAt: String(row.received_at),
+        comment: String(row.comment),
+      })),
+  );
+}
+
+function recordView({ time, who, role, page, evaluation: seen }: View): void {
+  inTransaction('IMMEDIATE', (db) => {
+    db.prepare('INSERT INTO view (time, who, role, page, evaluation) VALUES (?, ?, ?, ?, ?)').run(
+      ...[time, who, role, page, seen ?? null],
+    );
+  });
+}
+
+function views({ before, limit }: { before?: number; limit: number }): StoredView[] {
+  return withDatabase((db) =>
+    db
+      .prepare('SELECT * FROM view WHERE seq < ? ORDER BY seq DESC LIMIT ?')
+      .all(before ?? Number.MAX_SAFE_INTEGER, limit)
+      .map((row) => ({
+        seq: Number(row.seq),
+        time: String(row.time),
+        who: String(row.who),
+        role: row.role as StoredView['role'],
+        page: String(row.page),
+        ...(row.evaluation === null ? {} : { evaluation: String(row.evaluation) }),
+      })),
+  );
+}
+
+async function erasePatient(patientKey: string): Promise<number> {
+  // What is erased stays counted: a count names nobody.
+  await rollUpRest();
   return inTransaction('IMMEDIATE', (db) => {
     const rows = db.prepare('SELECT seq FROM evaluation WHERE patient_key = ?').all(patientKey);
     const steps = [
       'DELETE FROM payload WHERE seq = ?',
       'DELETE FROM decision WHERE seq = ?',
+      'DELETE FROM unknown_key WHERE seq = ?',
       `DELETE FROM feedback_comment
        WHERE feedback IN (SELECT feedback.id FROM feedback JOIN card ON card.uuid = feedback.card WHERE card.seq = ?)`,
       `UPDATE evaluation SET patient_key = NULL, hook_instance = NULL,
@@ -243,10 +315,15 @@ function findContentProblems(row: Row, stored: RecordIndex): string[] {
 
 function readIndex(db: DatabaseSync, row: Row): RecordIndex {
   const decisions = db.prepare('SELECT id, outcome FROM decision WHERE seq = ?').all(row.seq as number);
-  const cards = db.prepare('SELECT uuid, topic, indicator FROM card WHERE seq = ?').all(row.seq as number);
-  const { id, time, client, tenant, hook, service, hook_instance, patient_key, knowledge } = row;
+  const cards = db
+    .prepare('SELECT uuid, topic, indicator, decisions FROM card WHERE seq = ?')
+    .all(row.seq as number)
+    .map((card) => ({ ...card, decisions: JSON.parse(String(card.decisions)) }));
+  const unknownKeys = db.prepare('SELECT key, state FROM unknown_key WHERE seq = ?').all(row.seq as number);
+  const { id, time, client, tenant, hook, service, hook_instance, patient_key, knowledge, milliseconds } = row;
   const columns = { id, time, client, hook, service, hookInstance: hook_instance, patientKey: patient_key, knowledge };
-  return { ...columns, ...(tenant === null ? {} : { tenant }), decisions, cards } as unknown as RecordIndex;
+  const lists = { decisions, cards, unknownKeys };
+  return { ...columns, ...(tenant === null ? {} : { tenant }), milliseconds, ...lists } as unknown as RecordIndex;
 }
 
 function isSameIndex(a: RecordIndex, b: RecordIndex): boolean {
@@ -255,27 +332,10 @@ function isSameIndex(a: RecordIndex, b: RecordIndex): boolean {
       ...index,
       decisions: index.decisions.map(canonicalJson).sort(),
       cards: index.cards.map(canonicalJson).sort(),
+      unknownKeys: index.unknownKeys.map(canonicalJson).sort(),
     }),
   );
   return one === other;
-}
-
-function readSummary(row: Row): EvaluationSummary {
-  const text = (name: string, column = name) => (row[column] === null ? {} : { [name]: String(row[column]) });
-  return {
-    seq: Number(row.seq),
-    id: String(row.id),
-    time: String(row.time),
-    client: String(row.client),
-    ...text('tenant'),
-    hook: String(row.hook),
-    service: String(row.service),
-    ...text('hookInstance', 'hook_instance'),
-    ...text('patientKey', 'patient_key'),
-    knowledge: String(row.knowledge),
-    cards: Number(row.cards),
-    ...text('erasedAt', 'erased_at'),
-  };
 }
 
 function readFeedback(row: Record<string, unknown>): StoredFeedback {

@@ -12,9 +12,11 @@ export interface SqliteOptions {
   maxQueued?: number;
   /** Records of one transaction. */
   maxGroup?: number;
+  /** Milliseconds after an append at which what was appended is counted. */
+  rollUpAfter?: number;
 }
 
-const defaults = { lockWait: 2000, maxQueued: 1000, maxGroup: 64 } satisfies SqliteOptions;
+const defaults = { lockWait: 2000, maxQueued: 1000, maxGroup: 64, rollUpAfter: 30_000 } satisfies SqliteOptions;
 
 interface Waiting {
   entry: RecordEntry;
@@ -29,11 +31,12 @@ interface Waiting {
  * transaction, and one reads. Opening never fails; a file that cannot be used fails each call until it can.
  */
 export function openSqliteStore(file: string, options: SqliteOptions = {}): AuditStore {
-  const { lockWait, maxQueued, maxGroup } = { ...defaults, ...options };
+  const { lockWait, maxQueued, maxGroup, rollUpAfter } = { ...defaults, ...options };
   const writer = createThread({ file, lockWait });
   const reader = createThread({ file, lockWait });
   const queue: Waiting[] = [];
   let writing: Promise<void> | undefined;
+  let rollingUp: NodeJS.Timeout | undefined;
   let closed = false;
 
   async function writeQueue(): Promise<void> {
@@ -54,6 +57,11 @@ export function openSqliteStore(file: string, options: SqliteOptions = {}): Audi
       }
     }
     writing = undefined;
+    rollingUp ??= setTimeout(() => {
+      rollingUp = undefined;
+      // What cannot be counted now is counted when counts are asked for.
+      if (!closed) writer.call('rollUp').catch(() => {});
+    }, rollUpAfter).unref();
   }
 
   async function guard<Result>(run: () => Promise<Result>): Promise<Result> {
@@ -75,9 +83,19 @@ export function openSqliteStore(file: string, options: SqliteOptions = {}): Audi
     check: () => guard(() => writer.call('check')),
     evaluation: (id) => guard(() => reader.call('evaluation', id)),
     evaluations: (query) => guard(() => reader.call('evaluations', query)),
+    scan: (query) => guard(() => reader.call('scan', query)),
+    counts: (query) =>
+      guard(async () => {
+        await writer.call('rollUp');
+        return reader.call('counts', query);
+      }),
+    comments: (id) => guard(() => reader.call('comments', id)),
+    recordView: (view) => guard(() => writer.call('recordView', view)),
+    views: (query) => guard(() => reader.call('views', query)),
     verify: () => guard(() => reader.call('verify')),
     async close() {
       closed = true;
+      clearTimeout(rollingUp);
       await writing;
       await Promise.all([writer.close(), reader.close()]);
     },

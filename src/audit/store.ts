@@ -1,4 +1,4 @@
-import type { Outcome } from '../engine/types.ts';
+import type { KeyState, Outcome } from '../engine/types.ts';
 import type { FeedbackItem } from './feedback.ts';
 import type { EvaluationRecord, RecordEntry } from './record.ts';
 
@@ -19,6 +19,16 @@ export interface AuditStore {
   evaluation(id: string): Promise<StoredEvaluation | undefined>;
   /** The newest evaluations that meet every condition given, newest first. */
   evaluations(query: EvaluationQuery): Promise<EvaluationSummary[]>;
+  /** A page of the evaluations that meet every condition given, oldest first, with all that was recorded: for reports. */
+  scan(query: ScanQuery): Promise<SealedEvaluation[]>;
+  /** Counts per day, week or month: what was recorded up to now, whatever was erased since. */
+  counts(query: CountQuery): Promise<PeriodCount[]>;
+  /** What users wrote with their feedback on an evaluation's cards. */
+  comments(evaluationId: string): Promise<FeedbackComment[]>;
+  /** Records that somebody looked. */
+  recordView(view: View): Promise<void>;
+  /** Who looked, newest first. */
+  views(query: { before?: number; limit: number }): Promise<StoredView[]>;
   /** Erases what was recorded of a patient; the chain keeps the digests and still verifies. Returns how many records. */
   erasePatient(patientKey: string): Promise<number>;
   /** Reads every record and recomputes the chain. */
@@ -36,17 +46,116 @@ export interface FeedbackCount {
   unknownCards: number;
 }
 
-export interface EvaluationQuery {
+/** What evaluations are looked for by; every condition given must hold. */
+export interface EvaluationConditions {
   hookInstance?: string;
   patientKey?: string;
-  /** Evaluations in which this decision had this outcome. */
-  decision?: { id: string; outcome: Exclude<Outcome, 'not-met'> };
+  client?: string;
+  hook?: string;
+  /** Evaluations of one of these services. */
+  services?: readonly string[];
+  /**
+   * Evaluations in which this decision (any, where none is named) had this outcome. `not-met` needs a named decision,
+   * and holds wherever it was neither met, unknown nor failed: name the services that make it too.
+   */
+  decision?: { id?: string; outcome: Outcome };
+  /** Evaluations with a card of this topic. */
+  topic?: string;
+  /** Evaluations with a card that was overridden for the reason with this code. */
+  reason?: string;
+  /** Evaluations of which this prefetch key was not known. */
+  unknownKey?: { key: string; state: Exclude<KeyState, 'present' | 'empty'> };
   /** ISO, UTC, with milliseconds; `from` inclusive, `to` exclusive. */
   from?: string;
   to?: string;
+}
+
+export interface EvaluationQuery extends EvaluationConditions {
   /** Only evaluations before this place in the chain: for the next page. */
   before?: number;
   limit: number;
+}
+
+export interface ScanQuery extends EvaluationConditions {
+  /** Only evaluations after this place in the chain: for the next page. */
+  after?: number;
+  limit: number;
+}
+
+/** An evaluation as stored: `unsealRecord` gives its record. */
+export interface SealedEvaluation extends Omit<StoredEvaluation, 'record'> {
+  /** Absent once erased. */
+  content?: Uint8Array;
+}
+
+/** What is counted. Names are ids of our own; those of `latency` are {@link latencyBounds} in milliseconds. */
+export const countKinds = [
+  /** Evaluations, by service. */
+  'evaluation',
+  /** Decisions with this outcome, by decision. */
+  'met',
+  'unknown',
+  'error',
+  /** Cards sent, by each decision behind them; by the day they were sent: what became of them. */
+  'shown',
+  'accepted',
+  'overridden',
+  /** Cards overridden, by code of the reason. */
+  'reason',
+  /** Evaluations, by prefetch key that was not known. */
+  'missing',
+  'failed',
+  'truncated',
+  /** Evaluations that took no longer. */
+  'latency',
+] as const;
+export type CountKind = (typeof countKinds)[number];
+
+/** Upper ends of the classes latency is counted in, milliseconds. */
+export const latencyBounds: readonly number[] = [
+  ...[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500],
+  ...[750, 1000, 1500, 2000, 3000, 4000, 6000, 10_000, 60_000],
+];
+
+export interface CountQuery {
+  /** Days `YYYY-MM-DD` in UTC; `from` inclusive, `to` exclusive. */
+  from: string;
+  to: string;
+  /** Weeks begin on Monday; a period has the date of its first day. */
+  per: 'day' | 'week' | 'month';
+  client?: string;
+}
+
+export interface PeriodCount {
+  period: string;
+  /** Knowledge version. */
+  knowledge: string;
+  kind: CountKind;
+  name: string;
+  count: number;
+}
+
+export interface FeedbackComment {
+  card: string;
+  receivedAt: string;
+  comment: string;
+}
+
+/** Somebody looked at what was recorded. */
+export interface View {
+  /** ISO, UTC. */
+  time: string;
+  /** Who, as the token says; `token` for the one of the configuration. */
+  who: string;
+  role: 'viewer' | 'reviewer';
+  /** Which page. */
+  page: string;
+  /** Of one evaluation. */
+  evaluation?: string;
+}
+
+export interface StoredView extends View {
+  seq: number;
 }
 
 /** One line of a list of evaluations. `hookInstance` and `patientKey` are absent once erased. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { buildRecord, type EvaluationRecord, type RecordInput } from '../../src/audit/record.ts';
+import { buildRecord, cardExtension, type EvaluationRecord, type RecordInput } from '../../src/audit/record.ts';
 
 export const secret = Buffer.alloc(32, 7);
 
@@ -51,6 +51,7 @@ export function makeCard() {
     indicator: 'warning',
     source: { label: 'Sundhedsstyrelsen', topic: { code: 'mup-referral' } },
     suggestions: [{ uuid: randomUUID(), label: 'Henvis', actions: [] as { type: string; resource?: unknown }[] }],
+    extension: { [cardExtension]: { decisions: ['MUP-01'], open: ['ORG-11'], pathway: 'diagnostic-mup' } },
   };
 }
 

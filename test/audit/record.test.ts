@@ -73,7 +73,9 @@ describe('a record', () => {
     const card = makeCard();
     const index = indexRecord(makeRecord({ decisions: [met, met, { ...met, outcome: 'not-met' }], cards: [card] }));
     expect(index.decisions).toEqual([{ id: 'ORD-05', outcome: 'met' }]);
-    expect(index.cards).toEqual([{ uuid: card.uuid, topic: 'mup-referral', indicator: 'warning' }]);
+    const decisions = ['MUP-01', 'ORG-11'];
+    expect(index.cards).toEqual([{ uuid: card.uuid, topic: 'mup-referral', indicator: 'warning', decisions }]);
+    expect(index.unknownKeys).toEqual([{ key: 'reports', state: 'failed' }]);
   });
 });
 

@@ -58,8 +58,31 @@ describe('the file of the store', () => {
     await appendOne(store);
     const db = new DatabaseSync(file);
     expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
-    expect(db.prepare('SELECT version FROM schema_version').all()).toEqual([{ version: 1 }]);
+    expect(db.prepare('SELECT version FROM schema_version').all()).toEqual([1, 2, 3].map((version) => ({ version })));
     db.close();
+  });
+
+  test('of an older shape is brought up to date, what is in it included', async () => {
+    const store = open();
+    const record = makeRecord();
+    await store.append(sealRecord(record));
+    await store.close();
+    tamper(
+      'DELETE FROM schema_version WHERE version > 1',
+      ...['unknown_key', 'daily_count', 'rolled_up', 'view'].map((table) => `DROP TABLE ${table}`),
+      ...['evaluation_client', 'evaluation_hook', 'card_topic', 'card_reason', 'decision_error'].map(
+        (index) => `DROP INDEX ${index}`,
+      ),
+      'ALTER TABLE evaluation DROP COLUMN milliseconds',
+      ...['decisions', 'response', 'reason'].map((column) => `ALTER TABLE card DROP COLUMN ${column}`),
+    );
+    const again = open();
+    await again.check();
+    expect(await again.verify()).toMatchObject({ records: 1, problems: [] });
+    const found = await again.evaluations({ unknownKey: { key: 'reports', state: 'failed' }, limit: 1 });
+    expect(found.map(({ id }) => id)).toEqual([record.id]);
+    const counts = await again.counts({ from: '2026-11-23', to: '2026-11-24', per: 'day' });
+    expect(counts).toContainEqual(expect.objectContaining({ kind: 'shown', name: 'MUP-01', count: 1 }));
   });
 
   test("is refused where it is another program's database, and left as it was", async () => {
@@ -175,6 +198,9 @@ describe('verification finds', () => {
     ['a decision taken away', "DELETE FROM decision WHERE seq = 2 AND id = 'MUP-01'", 2, 'index rows'],
     ['a decision added', "INSERT INTO decision VALUES (2, 'MAS-01', 'met')", 2, 'index rows'],
     ['a card taken away', 'DELETE FROM card WHERE seq = 2', 2, 'index rows'],
+    ['other decisions behind a card', `UPDATE card SET decisions = '["MAS-01"]' WHERE seq = 2`, 2, 'index rows'],
+    ['a key that was not known taken away', 'DELETE FROM unknown_key WHERE seq = 2', 2, 'index rows'],
+    ['another duration', 'UPDATE evaluation SET milliseconds = 1 WHERE seq = 2', 2, 'index rows'],
     ['a record taken away', 'DELETE FROM evaluation WHERE seq = 2', 3, 'records 2 to 2 are not there'],
     ['a link cut', "UPDATE evaluation SET previous_hash = 'x' WHERE seq = 2", 2, 'does not follow'],
   ])('%s', async (_what, sql, seq, problem) => {

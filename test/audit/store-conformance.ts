@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FeedbackItem } from '../../src/audit/feedback.ts';
-import { canonicalJson, chainStart, digestText, hashLink, sealRecord } from '../../src/audit/record.ts';
+import { canonicalJson, chainStart, digestText, hashLink, sealRecord, unsealRecord } from '../../src/audit/record.ts';
 import type { AuditStore } from '../../src/audit/store.ts';
 import { RequestError, UnavailableError } from '../../src/errors.ts';
 import { makeCard, makeRecord } from './make-record.ts';
@@ -87,6 +87,61 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         expect(await findIds({ from: one.time })).toEqual([one.id]);
         expect(await findIds({ to: one.time })).toEqual([other.id]);
         expect(await findIds({ hookInstance: one.hookInstance, patientKey: other.patientKey })).toEqual([]);
+      });
+
+      test('are found by client, hook, service, topic and key that was not known', async () => {
+        const one = await appendRecord({ client: 'a' });
+        const two = await appendRecord({ client: 'b', hook: 'order-sign', service: 'sign', cards: [] });
+        expect(await findIds({ client: 'a' })).toEqual([one.id]);
+        expect(await findIds({ hook: 'order-sign' })).toEqual([two.id]);
+        expect(await findIds({ services: ['sign', 'other'] })).toEqual([two.id]);
+        expect(await findIds({ topic: 'mup-referral' })).toEqual([one.id]);
+        expect(await findIds({ unknownKey: { key: 'reports', state: 'failed' } })).toEqual([two.id, one.id]);
+        expect(await findIds({ unknownKey: { key: 'reports', state: 'missing' } })).toEqual([]);
+        expect(await findIds({ unknownKey: { key: 'reports', state: 'failed' }, topic: 'mup-referral' })).toEqual([
+          one.id,
+        ]);
+      });
+
+      test('are found by any outcome, by a failure, and by a decision that was not met', async () => {
+        const failed = { id: 'MAS-01', outcome: 'error' as const, facts: [], lacking: [], ledger: [] };
+        const one = await appendRecord({ decisions: [failed] });
+        const two = await appendRecord();
+        expect(await findIds({ decision: { outcome: 'error' } })).toEqual([one.id]);
+        expect(await findIds({ decision: { outcome: 'unknown' } })).toEqual([two.id]);
+        expect(await findIds({ decision: { id: 'MUP-01', outcome: 'not-met' } })).toEqual([one.id]);
+        expect(await findIds({ decision: { id: 'MUP-01', outcome: 'not-met' }, services: ['other'] })).toEqual([]);
+      });
+
+      test('with several cards of one topic are found once', async () => {
+        const { id } = await appendRecord({ cards: [makeCard(), makeCard()] });
+        expect(await findIds({ topic: 'mup-referral' })).toEqual([id]);
+      });
+
+      test('are found by every condition on any page', async () => {
+        const ids: string[] = [];
+        for (let minute = 10; minute < 15; minute += 1) {
+          ids.unshift((await appendRecord({ time: `2026-11-23T10:${minute}:00.000Z` })).id);
+        }
+        const [newest] = await store.evaluations({ limit: 1 });
+        for (const query of [{ topic: 'mup-referral' }, { decision: { id: 'MUP-01', outcome: 'met' as const } }, {}]) {
+          expect(await findIds({ ...query, before: newest?.seq ?? 0, limit: 2 })).toEqual(ids.slice(1, 3));
+          expect(await findIds({ ...query, from: '2026-11-23T10:11:00.000Z', to: '2026-11-23T10:13:00.000Z' })).toEqual(
+            ids.slice(2, 4),
+          );
+        }
+      });
+
+      test('are read through oldest first, with content and feedback', async () => {
+        const records = [await appendRecord(), await appendRecord(), await appendRecord({ patientId: 'gone' })];
+        await store.erasePatient(String(records[2]?.patientKey));
+        const first = await store.scan({ limit: 2 });
+        expect(first.map(({ content }) => JSON.parse(unsealRecord(content ?? new Uint8Array())))).toEqual(
+          records.slice(0, 2),
+        );
+        expect(first.map(({ feedback }) => feedback)).toEqual([[], []]);
+        const rest = await store.scan({ after: first[1]?.summary.seq ?? 0, limit: 2 });
+        expect(rest.map(({ summary, content }) => [summary.id, content])).toEqual([[records[2]?.id, undefined]]);
       });
 
       test('of one hook instance may be several', async () => {
@@ -256,6 +311,118 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         await expect(store.addFeedback(items)).rejects.toThrow(RequestError);
         expect((await store.evaluation(id))?.feedback).toEqual([]);
       });
+    });
+
+    describe('counts', () => {
+      const november = { from: '2026-11-01', to: '2026-12-01' } as const;
+      const read = async (changes: Partial<Parameters<AuditStore['counts']>[0]> = {}) =>
+        Object.fromEntries(
+          (await store.counts({ ...november, per: 'month', ...changes })).map((each) => [
+            `${each.period} ${each.knowledge} ${each.kind} ${each.name}`,
+            each.count,
+          ]),
+        );
+      const respond = (card: string, outcome: FeedbackItem['outcome'], reason?: string) =>
+        store.addFeedback([
+          {
+            ...{ client: 'demo', service: 's', card, outcome, receivedAt: '2026-11-24T00:00:00.000Z' },
+            ...{ outcomeTimestamp: '2026-11-24T00:00:00Z', acceptedSuggestions: [] },
+            ...(reason === undefined ? {} : { reason: { code: reason } }),
+          },
+        ]);
+
+      test('say how often services were called, decisions were made, keys were not known and cards were sent', async () => {
+        await appendRecord();
+        await appendRecord({ durations: { collect: 0, read: 0, decide: 0, total: 1e6 } });
+        const month = '2026-11-01 2022.1.0';
+        expect(await read()).toEqual({
+          [`${month} evaluation diagnostisk-pakkeforloeb-patient-view`]: 2,
+          [`${month} met MUP-01`]: 2,
+          [`${month} unknown ORG-11`]: 2,
+          [`${month} failed reports`]: 2,
+          [`${month} shown MUP-01`]: 2,
+          [`${month} shown ORG-11`]: 2,
+          [`${month} latency 8`]: 1,
+          [`${month} latency more`]: 1,
+        });
+      });
+
+      test('grow with what is appended, by day, week and knowledge version', async () => {
+        await appendRecord({ time: '2026-11-23T00:00:00.000Z' });
+        expect((await read())['2026-11-01 2022.1.0 met MUP-01']).toBe(1);
+        await appendRecord({ time: '2026-11-29T23:59:59.999Z', knowledge: { version: '2', hash: 'sha256:01' } });
+        await appendRecord({ time: '2026-11-30T00:00:00.000Z' });
+        const met = async (per: 'day' | 'week') =>
+          Object.entries(await read({ per })).filter(([name]) => name.endsWith('met MUP-01'));
+        expect(await met('day')).toEqual([
+          ['2026-11-23 2022.1.0 met MUP-01', 1],
+          ['2026-11-29 2 met MUP-01', 1],
+          ['2026-11-30 2022.1.0 met MUP-01', 1],
+        ]);
+        expect(await met('week')).toEqual([
+          ['2026-11-23 2 met MUP-01', 1],
+          ['2026-11-23 2022.1.0 met MUP-01', 1],
+          ['2026-11-30 2022.1.0 met MUP-01', 1],
+        ]);
+        expect(await read({ from: '2026-11-24', to: '2026-11-29' })).toEqual({});
+      });
+
+      test('are those of one client where one is asked for', async () => {
+        await appendRecord({ client: 'a' });
+        await appendRecord({ client: 'b' });
+        expect((await read({ client: 'a' }))['2026-11-01 2022.1.0 met MUP-01']).toBe(1);
+      });
+
+      test('count each card once, by the last thing reported of it, on the day it was sent', async () => {
+        const card = makeCard();
+        await appendRecord({ cards: [card] });
+        await respond(card.uuid, 'overridden', 'patient-refuses');
+        expect(await read()).toMatchObject({
+          '2026-11-01 2022.1.0 overridden MUP-01': 1,
+          '2026-11-01 2022.1.0 reason patient-refuses': 1,
+        });
+        expect(await findIds({ reason: 'patient-refuses' })).toHaveLength(1);
+        await respond(card.uuid, 'accepted');
+        await respond(card.uuid, 'accepted');
+        const counts = await read();
+        expect(counts['2026-11-01 2022.1.0 accepted MUP-01']).toBe(1);
+        expect(counts).not.toHaveProperty('2026-11-01 2022.1.0 overridden MUP-01');
+        expect(counts).not.toHaveProperty('2026-11-01 2022.1.0 reason patient-refuses');
+        expect(await findIds({ reason: 'patient-refuses' })).toEqual([]);
+        expect((await store.verify()).problems).toEqual([]);
+      });
+
+      test('stay when a patient is erased', async () => {
+        const { patientKey } = await appendRecord();
+        await store.erasePatient(patientKey);
+        expect((await read())['2026-11-01 2022.1.0 met MUP-01']).toBe(1);
+      });
+    });
+
+    test('keeps comments apart from feedback, and gives them where they are asked for', async () => {
+      const card = makeCard();
+      const { id } = await appendRecord({ cards: [card] });
+      await store.addFeedback([
+        {
+          ...{ client: 'demo', service: 's', card: card.uuid, outcome: 'overridden', acceptedSuggestions: [] },
+          ...{ outcomeTimestamp: '2026-11-24T00:00:00Z', receivedAt: '2026-11-24T00:00:01.000Z' },
+          comment: 'in words',
+        },
+      ]);
+      expect(JSON.stringify(await store.evaluation(id))).not.toContain('in words');
+      expect(await store.comments(id)).toEqual([
+        { card: card.uuid, receivedAt: '2026-11-24T00:00:01.000Z', comment: 'in words' },
+      ]);
+      expect(await store.comments(randomUUID())).toEqual([]);
+    });
+
+    test('keeps who looked at what, newest first', async () => {
+      const view = { time: '2026-11-23T10:00:00.000Z', who: 'token', role: 'viewer' as const, page: 'overview' };
+      await store.recordView(view);
+      await store.recordView({ ...view, page: 'evaluation', evaluation: 'e1' });
+      const [last, first] = await store.views({ limit: 10 });
+      expect([last, first]).toMatchObject([{ page: 'evaluation', evaluation: 'e1' }, view]);
+      expect(await store.views({ limit: 10, before: last?.seq ?? 0 })).toEqual([first]);
     });
 
     test('that can be written says so', async () => {

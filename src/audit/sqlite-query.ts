@@ -1,0 +1,157 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { cleanText } from './record.ts';
+import type { Row } from './sqlite-counts.ts';
+import type { EvaluationConditions, EvaluationQuery, EvaluationSummary, ScanQuery } from './store.ts';
+
+type Values = readonly SQLInputValue[];
+
+/** A condition on a row of `evaluation` as `e`. */
+interface Condition {
+  sql: string;
+  values: Values;
+}
+
+/** The table that leads to the rows wanted in the order of the chain, where the whole chain would be too long to try. */
+interface Lead {
+  from: string;
+  where: Condition;
+}
+
+/** The newest evaluations that meet every condition, newest first. */
+export function listEvaluations(db: DatabaseSync, query: EvaluationQuery): EvaluationSummary[] {
+  const { before, limit } = query;
+  return selectEvaluations(db, query, {
+    columns: 'e.*',
+    page: before === undefined ? [] : [{ sql: '$seq < ?', values: [before] }],
+    order: 'DESC',
+    limit,
+  }).map(readSummary);
+}
+
+/** Evaluations with their content that meet every condition, oldest first. */
+export function findEvaluations(db: DatabaseSync, query: ScanQuery): Row[] {
+  const { after, limit } = query;
+  return selectEvaluations(db, query, {
+    columns: 'e.*, payload.content',
+    join: 'LEFT JOIN payload ON payload.seq = e.seq',
+    page: after === undefined ? [] : [{ sql: '$seq > ?', values: [after] }],
+    order: 'ASC',
+    limit,
+  });
+}
+
+function selectEvaluations(
+  db: DatabaseSync,
+  query: EvaluationConditions,
+  {
+    columns,
+    join = '',
+    page,
+    order,
+    limit,
+  }: {
+    columns: string;
+    join?: string;
+    page: readonly Condition[];
+    order: 'ASC' | 'DESC';
+    limit: number;
+  },
+): Row[] {
+  const range = findRange(db, query);
+  if (range === undefined) return [];
+  const lead = findLead(query);
+  const seq = lead === undefined ? 'e.seq' : 'l.seq';
+  const conditions = [...(lead === undefined ? [] : [lead.where]), ...range, ...page, ...listConditions(query)];
+  const where = conditions.map(({ sql }) => sql.replaceAll('$seq', seq)).join(' AND ') || 'TRUE';
+  const from = lead === undefined ? 'evaluation e' : `${lead.from} l CROSS JOIN evaluation e ON e.seq = l.seq`;
+  // Several cards of one evaluation can have one topic.
+  const group = lead === undefined ? '' : 'GROUP BY l.seq';
+  return db
+    .prepare(`SELECT ${columns} FROM ${from} ${join} WHERE ${where} ${group} ORDER BY ${seq} ${order} LIMIT ?`)
+    .all(...conditions.flatMap(({ values }) => values), limit) as Row[];
+}
+
+/** Times follow the chain but for requests under way at once: their part of it is found first, so that pages stay cheap. */
+function findRange(db: DatabaseSync, { from, to }: EvaluationConditions): Condition[] | undefined {
+  if (from === undefined && to === undefined) return [];
+  const times = [from ?? '', to ?? '￿'];
+  const { low, high } = db
+    .prepare('SELECT min(seq) AS low, max(seq) AS high FROM evaluation WHERE time >= ? AND time < ?')
+    .get(...times) as Row;
+  if (low === null || high === null) return undefined;
+  return [
+    { sql: '$seq BETWEEN ? AND ?', values: [low as number, high as number] },
+    { sql: 'e.time >= ? AND e.time < ?', values: times },
+  ];
+}
+
+function findLead({ decision, topic, reason, unknownKey }: EvaluationConditions): Lead | undefined {
+  if (reason !== undefined) return { from: 'card', where: { sql: 'l.reason = ?', values: [reason] } };
+  if (decision?.outcome === 'error') return { from: 'decision', where: { sql: "l.outcome = 'error'", values: [] } };
+  if (decision?.id !== undefined && decision.outcome !== 'not-met') {
+    return { from: 'decision', where: { sql: 'l.id = ? AND l.outcome = ?', values: [decision.id, decision.outcome] } };
+  }
+  if (unknownKey !== undefined) {
+    const { key, state } = unknownKey;
+    return { from: 'unknown_key', where: { sql: 'l.key = ? AND l.state = ?', values: [key, state] } };
+  }
+  return topic === undefined ? undefined : { from: 'card', where: { sql: 'l.topic = ?', values: [topic] } };
+}
+
+/** Every condition but that of time, whichever of them leads. */
+function listConditions(query: EvaluationConditions): Condition[] {
+  const { hookInstance, patientKey, client, hook, services, decision, topic, reason, unknownKey } = query;
+  const given: (Condition | undefined)[] = [
+    hookInstance === undefined ? undefined : { sql: 'e.hook_instance = ?', values: [cleanText(hookInstance)] },
+    patientKey === undefined ? undefined : { sql: 'e.patient_key = ?', values: [patientKey] },
+    client === undefined ? undefined : { sql: 'e.client = ?', values: [client] },
+    hook === undefined ? undefined : { sql: 'e.hook = ?', values: [hook] },
+    services && { sql: `e.service IN (${services.map(() => '?').join()})`, values: services },
+    decision && conditionOf(decision),
+    topic === undefined
+      ? undefined
+      : { sql: 'EXISTS (SELECT 1 FROM card c WHERE c.seq = e.seq AND c.topic = ?)', values: [topic] },
+    reason === undefined
+      ? undefined
+      : { sql: 'EXISTS (SELECT 1 FROM card c WHERE c.seq = e.seq AND c.reason = ?)', values: [reason] },
+    unknownKey && {
+      sql: 'EXISTS (SELECT 1 FROM unknown_key k WHERE k.seq = e.seq AND k.key = ? AND k.state = ?)',
+      values: [unknownKey.key, unknownKey.state],
+    },
+  ];
+  return given.filter((condition) => condition !== undefined);
+}
+
+function conditionOf({ id, outcome }: NonNullable<EvaluationConditions['decision']>): Condition {
+  if (outcome === 'not-met') {
+    return {
+      sql: 'e.erased_at IS NULL AND NOT EXISTS (SELECT 1 FROM decision d WHERE d.seq = e.seq AND d.id = ?)',
+      values: [id ?? ''],
+    };
+  }
+  return id === undefined
+    ? { sql: 'EXISTS (SELECT 1 FROM decision d WHERE d.seq = e.seq AND d.outcome = ?)', values: [outcome] }
+    : {
+        sql: 'EXISTS (SELECT 1 FROM decision d WHERE d.seq = e.seq AND d.id = ? AND d.outcome = ?)',
+        values: [id, outcome],
+      };
+}
+
+/** One line of a list from its row. */
+export function readSummary(row: Row): EvaluationSummary {
+  const text = (name: string, column = name) => (row[column] === null ? {} : { [name]: String(row[column]) });
+  return {
+    seq: Number(row.seq),
+    id: String(row.id),
+    time: String(row.time),
+    client: String(row.client),
+    ...text('tenant'),
+    hook: String(row.hook),
+    service: String(row.service),
+    ...text('hookInstance', 'hook_instance'),
+    ...text('patientKey', 'patient_key'),
+    knowledge: String(row.knowledge),
+    cards: Number(row.cards),
+    ...text('erasedAt', 'erased_at'),
+  };
+}
