@@ -18,6 +18,7 @@ import { createKeyCache } from './http/keys.ts';
 import { createLog, type Log } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createPool } from './http/pool.ts';
+import { describeProblem } from './http/problem.ts';
 import { createRateLimit } from './http/rate-limit.ts';
 import { createReplayStore } from './http/replay.ts';
 import { listen } from './http/server.ts';
@@ -148,6 +149,12 @@ const explainStore = (file: string) => (error: unknown) => {
   const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
   throw new ConfigError(`DATA_DIR: records cannot be kept in ${file}${cause}`, { cause: error });
 };
+
+// Node would print the message of an error that nobody caught, and it may quote a request.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`The service ends: ${describeProblem(error).thrownAt ?? 'something was thrown'}\n`);
+  process.exit(1);
+});
 
 try {
   await start(readConfig());

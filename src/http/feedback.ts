@@ -5,6 +5,9 @@ import { RequestError } from '../errors.ts';
 const longestId = 512;
 const longestComment = 4096;
 
+/** Six digits of a date and four more, together or with a hyphen or a space between: nothing else a comment may hold is as sure to name a patient. */
+const cprNumber = /(?<!\d)\d{6}[- ]?\d{4}(?!\d)/g;
+
 /** The items of a feedback call that can be stored, and what is wrong with the others, by their place. */
 export interface FeedbackRead {
   items: FeedbackItem[];
@@ -77,7 +80,7 @@ function readReason(given: unknown): Pick<FeedbackItem, 'reason' | 'comment'> {
   const coding = isObject(sent.reason) ? sent.reason : sent;
   const code = readText(coding.code, longestId);
   const system = readText(coding.system, longestId);
-  const comment = readText(sent.userComment, longestComment);
+  const comment = readText(sent.userComment, longestComment)?.replace(cprNumber, 'XXXXXX-XXXX');
   return {
     ...(code === undefined ? {} : { reason: system === undefined ? { code } : { system, code } }),
     ...(comment === undefined ? {} : { comment }),

@@ -56,6 +56,11 @@ describe('feedback', () => {
       { reason: { code: 'c' } },
     ],
     ['a code without system', { overrideReason: { reason: { code: 'c' } } }, { reason: { code: 'c' } }],
+    [
+      'a comment that names the patient',
+      { overrideReason: { userComment: 'kendt 010190-1234, 0101901234, svar 12345678901' } },
+      { comment: 'kendt XXXXXX-XXXX, XXXXXX-XXXX, svar 12345678901' },
+    ],
     ['a comment alone', { overrideReason: { userComment: 'u' } }, { comment: 'u' }],
     ['no reason at all', {}, {}],
     ['a reason of the wrong type', { overrideReason: 'because' }, {}],
