@@ -17,6 +17,8 @@ export type ReportMistake = (place: string, what: string) => void;
  */
 export function lintGuideline(files: KnowledgeFiles, guideline: CompiledGuideline, mistake: ReportMistake): void {
   lintConditions(guideline, mistake);
+  lintTruths(guideline, mistake);
+  lintChoices(files, mistake);
   lintWords(guideline, mistake);
   lintSharedCodes(files.concepts.conditions, mistake);
   lintPlaceholders(files, mistake);
@@ -234,6 +236,47 @@ function isTruth(fact: CompiledFact | undefined): boolean {
   if (fact?.form !== 'selection') return false;
   const { collect, newest, panel, atLeast } = fact.definition;
   return collect === undefined && newest === undefined && (panel === undefined || atLeast !== undefined);
+}
+
+// ---- Lists where a truth is asked for
+
+/** A list is no truth: with one item it would count as true, with two it would fail. */
+function lintTruths(guideline: CompiledGuideline, mistake: ReportMistake): void {
+  for (const [place, { text }] of expressionsOf(guideline)) {
+    const syntax = readSyntax(text);
+    if (syntax === undefined || place.endsWith('.value')) continue;
+    for (const name of listsAsTruths(syntax, guideline)) {
+      mistake(place, `%${name} is a list and no truth: ask %${name}.exists() or what it contains`);
+    }
+  }
+}
+
+function* listsAsTruths(syntax: Syntax, guideline: CompiledGuideline): Generator<string> {
+  if (syntax.kind === 'name') {
+    const fact = guideline.facts.get(syntax.name);
+    if (fact !== undefined && !isTruth(fact)) yield syntax.name;
+  } else if (syntax.kind === 'operation' && (syntax.operator === 'and' || syntax.operator === 'or')) {
+    yield* listsAsTruths(syntax.left, guideline);
+    yield* listsAsTruths(syntax.right, guideline);
+  } else if (syntax.kind === 'call' && syntax.called === 'not' && syntax.of) {
+    yield* listsAsTruths(syntax.of, guideline);
+  } else if (syntax.kind === 'call' && syntax.called === 'iif') {
+    for (const given of syntax.given) yield* listsAsTruths(given, guideline);
+  }
+}
+
+// ---- Numbers that stand in two places
+
+/** The number a chosen option sets is the one guideline.yaml shows. */
+function lintChoices({ ledger, guideline }: KnowledgeFiles, mistake: ReportMistake): void {
+  for (const { id, options, default: chosen } of ledger) {
+    for (const [name, value] of Object.entries(options.find(({ key }) => key === chosen)?.set ?? {})) {
+      const shown = guideline.parameters[name]?.value;
+      if (shown !== undefined && shown !== value) {
+        mistake(`ledger.yaml ${id}`, `the option chosen sets ${name} to ${value}, guideline.yaml says ${shown}`);
+      }
+    }
+  }
 }
 
 // ---- Words that a member can never have

@@ -163,6 +163,34 @@ describe('words that nothing can have', () => {
   });
 });
 
+describe('lists and numbers', () => {
+  it.each([
+    ['a condition', addRule('["%trin1Missing"]'), /MAS-99.*: %trin1Missing is a list and no truth/],
+    [
+      'a part of a fact',
+      addFact('trial: { is: "%isMan and %trin1Missing.not()" }'),
+      /trial\.is: %trin1Missing is a list/,
+    ],
+    ['a test', addFact('trial: { is: "iif(%trin1Missing, %isMan, %isWoman)" }'), /trial\.is: %trin1Missing is a list/],
+  ])('a list is no truth in %s', (_, edit, mistake) => {
+    expect(findMistakes(edit)).toEqual(expect.arrayContaining([expect.stringMatching(mistake)]));
+  });
+
+  it('a list may be counted, asked for what it holds, and given by a value', () => {
+    const facts =
+      'trial: { is: "%trin1Missing.exists() and %axillarySides contains \'left\'" }\ntrialValue: { value: "%trin1Missing" }';
+    expect(findMistakes(addFact(facts))).toEqual([]);
+  });
+
+  it('a number the chosen option of the ledger sets is the one shown among the parameters', () => {
+    expect(
+      findMistakes({ file: 'guideline.yaml', find: /nodeSize: \{ value: 15/, put: 'nodeSize: { value: 16' }),
+    ).toEqual([
+      expect.stringMatching(/^ledger\.yaml:\d+ L5: the option chosen sets nodeSize to 15, guideline\.yaml says 16/),
+    ]);
+  });
+});
+
 describe('codes', () => {
   const condition = (id: string, members: string): Edit => ({
     file: 'concepts/conditions.yaml',
