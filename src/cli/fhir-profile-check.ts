@@ -179,7 +179,9 @@ class Check {
     // A text alone is allowed where the binding is not required
     if (codings.length === 0 && binding.strength !== 'required') return;
     const title = this.#context.valueSets.titleOf(valueSet) ?? valueSet;
-    const found = codings.map(({ system, code }) => (system === undefined ? code : `${system}|${code}`)).join(', ');
+    const found = codings
+      .map(({ system, code }) => quote(system === undefined ? code : `${system}|${code}`))
+      .join(', ');
     this.#report(
       binding.strength === 'required' ? 'error' : 'warning',
       path,
@@ -318,9 +320,9 @@ function hint(short: string | undefined): string {
   return short === undefined ? '' : ` (${short.split(', [DA]')[0]})`;
 }
 
-/** Codes are shown; what could be text about a patient is not. */
+/** Codes are shown; what could be text about a patient, or a CPR number, is not. */
 function quote(item: unknown): string {
-  return typeof item === 'string' && /^[\w:/.-]{1,80}$/.test(item) ? item : 'something else';
+  return typeof item === 'string' && /^\S{1,160}$/.test(item) && !/^\d{6}-?\d{4}$/.test(item) ? item : 'something else';
 }
 
 function uniqueIssues(issues: readonly Issue[]): Issue[] {

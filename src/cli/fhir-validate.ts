@@ -61,27 +61,24 @@ export function createValidator(published: readonly FhirResource[], canonical: s
   return {
     validate: (resource, role = 'record') => {
       const profiles = chooseProfiles(resource, role);
-      const issues = checkBase(resource);
-      if (issues.length === 0 || profiles.length > 0) {
-        const base = structures.get(`${coreCanonical}/${resource.resourceType}`);
-        if (profiles.length === 0 && base !== undefined) issues.push(...checkProfile(resource, base, context));
-        for (const id of profiles) {
-          const profile = structures.get(profileUrl(id));
-          if (profile === undefined) {
-            issues.push({
-              severity: 'error',
-              element: `${resource.resourceType}.meta.profile`,
-              expected: `a profile of ours; found ${id}, which there is none of`,
-              change: 'check the url of the profile',
-            });
-          } else issues.push(...checkProfile(resource, profile, context));
-        }
-      }
-      return {
-        resource: `${resource.resourceType}/${resource.id ?? '(no id)'}`,
-        profiles,
-        issues: mergeIssues(issues),
+      const checkOne = (url: string, what: string): Issue[] => {
+        const structure = structures.get(url);
+        if (structure !== undefined) return checkProfile(resource, structure, context);
+        return [
+          {
+            severity: 'error',
+            element: `${resource.resourceType}.meta.profile`,
+            expected: `a profile of ours; found ${what}, which there is none of`,
+            change: 'check the url of the profile',
+          },
+        ];
       };
+      const base = checkBase(resource);
+      const { resourceType } = resource;
+      const own = profiles.flatMap((id) => checkOne(profileUrl(id), id));
+      const core = profiles.length > 0 || !structures.has(`${coreCanonical}/${resourceType}`);
+      const issues = [...own, ...(core ? [] : checkOne(`${coreCanonical}/${resourceType}`, resourceType)), ...base];
+      return { resource: `${resourceType}/${resource.id ?? '(no id)'}`, profiles, issues: mergeIssues(issues) };
     },
   };
 }
@@ -132,10 +129,11 @@ const suspectedStatuses: ReadonlySet<unknown> = new Set(['unconfirmed', 'provisi
 
 /** R4's own rules: formats, unknown members, missing ones, invariants. */
 function checkBase(resource: FhirResource): Issue[] {
+  const explain = (issue: BaseIssue): Issue[] => explainBaseIssue(issue, resource);
   try {
-    return validateResource(resource as unknown as ValidatableResource).flatMap(explainBaseIssue);
+    return validateResource(resource as unknown as ValidatableResource).flatMap(explain);
   } catch (error) {
-    if (error instanceof OperationOutcomeError) return (error.outcome.issue ?? []).flatMap(explainBaseIssue);
+    if (error instanceof OperationOutcomeError) return (error.outcome.issue ?? []).flatMap(explain);
     return [
       {
         severity: 'error',
@@ -154,9 +152,9 @@ interface BaseIssue {
 }
 
 /** The library's messages in plain words; its warnings are covered by the profile check. */
-function explainBaseIssue({ severity, details, expression }: BaseIssue): Issue[] {
+function explainBaseIssue({ severity, details, expression }: BaseIssue, resource: FhirResource): Issue[] {
   if (severity !== 'error') return [];
-  const element = expression?.[0] ?? '';
+  const element = nameChoices(expression?.[0] ?? '', resource);
   const text = details?.text ?? 'is not as FHIR R4 has it';
   const say = (expected: string, change: string): Issue[] => [{ severity: 'error', element, expected, change }];
   const name = element.split('.').at(-1) ?? element;
@@ -176,6 +174,25 @@ function explainBaseIssue({ severity, details, expression }: BaseIssue): Issue[]
   const constraint = /^Constraint ([\w-]+) not met: (.*)$/s.exec(text);
   if (constraint !== null) return say(`rule ${constraint[1]} of FHIR R4: ${constraint[2]}`, 'see the rule');
   return say(text, 'see FHIR R4');
+}
+
+/** `Observation.value[x].value` with the member that is there: `Observation.valueQuantity.value`. */
+function nameChoices(element: string, resource: FhirResource): string {
+  let at: unknown = resource;
+  const [type, ...names] = element.split('.');
+  const named = names.map((name) => {
+    const [, plain = name, index] = /^(.*?)(?:\[(\d+)\])?$/.exec(name) ?? [];
+    const choice = plain.endsWith('[x]') ? plain.slice(0, -3) : undefined;
+    const members = isObject(at) ? Object.keys(at) : [];
+    const found =
+      choice === undefined
+        ? plain
+        : (members.find((member) => member.startsWith(choice) && /^[A-Z]/.test(member.slice(choice.length))) ?? plain);
+    at = isObject(at) ? at[found] : undefined;
+    if (index !== undefined && Array.isArray(at)) at = at[Number(index)];
+    return index === undefined ? found : `${found}[${index}]`;
+  });
+  return [type, ...named].join('.');
 }
 
 const formats: Readonly<Record<string, string>> = {

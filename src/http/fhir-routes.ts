@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import express, { type RequestHandler, type Response, type Router } from 'express';
 import { NotAcceptedError, NotFoundError, RequestError } from '../errors.ts';
-import type { Published } from '../fhir-package.ts';
+import { isExample, type Published } from '../fhir-package.ts';
 
 /** What is served under `/fhir`. */
 export interface FhirRoutesParts {
@@ -22,7 +22,8 @@ interface Rendered {
 const fhirJson = 'application/fhir+json; charset=utf-8';
 
 /**
- * The published artefacts, read-only: `metadata`, read by type and id, search by url, and the package.
+ * The published artefacts, read-only: `metadata`, read by type and id, search by url, and the package. Examples are in
+ * the package alone: an address of patients, however invented, is none of this service's.
  *
  * Public by nature: nothing in them is about a patient. Mount it at `/fhir`.
  *
@@ -33,9 +34,10 @@ export function createFhirRoutes(parts: FhirRoutesParts): Router {
   const byUrl = new Map<string, Published>();
   const types = new Set<string>();
   for (const resource of parts.published) {
+    if (isExample(resource)) continue;
     types.add(resource.resourceType);
     byReference.set(`${resource.resourceType}/${resource.id}`, render(resource));
-    if (resource.url !== undefined) byUrl.set(`${resource.resourceType} ${resource.url}`, resource);
+    byUrl.set(`${resource.resourceType} ${resource.url}`, resource);
   }
   const capabilities = render(describeCapabilities(parts, [...types].sort()));
 
