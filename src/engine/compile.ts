@@ -43,7 +43,15 @@ export interface KnowledgeFiles {
 }
 
 export type CompiledFact =
-  | { form: 'selection'; name: string; definition: SelectionFact; concepts: readonly string[]; where?: Expression }
+  | {
+      form: 'selection';
+      name: string;
+      definition: SelectionFact;
+      concepts: readonly string[];
+      where?: Expression;
+      /** The prefetch keys without which "none found" is not known. */
+      keys: readonly string[];
+    }
   | { form: 'derived'; name: string; is: Expression; unknownAs?: boolean }
   | { form: 'value'; name: string; value: Expression }
   | { form: 'without'; name: string; panel: string; without: readonly string[] }
@@ -317,6 +325,7 @@ export function compileGuideline(
           (definition.panel === undefined
             ? []
             : Object.values(head.panels[definition.panel] ?? {}).flatMap(conceptsOfLine)),
+        keys: definition.needs ?? [...new Set(definition.read.flatMap((kind) => keysOfKind[kind]))],
         ...(definition.where !== undefined && { where: expression(`${place}.where`, definition.where, 'reading') }),
       });
     } else if ('is' in definition) {

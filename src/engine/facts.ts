@@ -1,4 +1,4 @@
-import { type CompiledFact, type CompiledGuideline, keysOfKind } from './compile.ts';
+import type { CompiledFact, CompiledGuideline } from './compile.ts';
 import { type Expression, type Logic, toTruth } from './expression.ts';
 import type { PanelLine, SelectionFact } from './schema.ts';
 import type { Chart, FactRead, Reading, ReadingKind, Truth } from './types.ts';
@@ -26,6 +26,8 @@ export interface Facts {
 
 type Environment = Record<string, unknown>;
 
+const none: readonly never[] = [];
+
 interface PanelState {
   definite: Set<string>;
   possible: Set<string>;
@@ -46,6 +48,7 @@ export function collectFacts(
   const index = indexReadings(chart.readings);
   const facts = new Map<string, Fact>();
   const panels = new Map<string, PanelState>();
+  const wholeKeys = new Set(Object.keys(chart.keys).filter((key) => isKeyKnown(guideline, chart, key, undefined)));
   const patient: Environment = {
     age: chart.patient.age ?? [],
     sex: chart.patient.sex ?? [],
@@ -198,8 +201,8 @@ export function collectFacts(
     name in patient && Array.isArray(patient[name]) ? [`patient:${name}`] : [];
 
   /** Prefetch keys that leave "none found" open. */
-  const unknownKeys = (definition: SelectionFact): string[] => {
-    const keys = definition.needs ?? [...new Set(definition.read.flatMap((kind) => keysOfKind[kind]))];
+  const unknownKeys = ({ keys, definition }: CompiledFact & { form: 'selection' }): readonly string[] => {
+    if (keys.every((key) => wholeKeys.has(key))) return none;
     const days = definition.within === undefined ? undefined : Number(environment[definition.within]);
     return keys.filter((key) => !isKeyKnown(guideline, chart, key, days)).map((key) => `key:${key}`);
   };
@@ -327,7 +330,7 @@ export function collectFacts(
     // What a resource certainly says is not made doubtful by a broader concept of the same code.
     const certain = new Set(definite.map((reading) => reading.reference));
     possible = possible.filter((reading) => reading.exact || !certain.has(reading.reference));
-    const unread = unknownKeys(definition);
+    const unread = unknownKeys(fact);
     const open = possible.length > 0 || unread.length > 0;
     const why = [...lacking, ...unread];
 
@@ -368,7 +371,7 @@ export function collectFacts(
     const values = whenNeeded(fact);
     const byConcept = new Map<string, ReturnType<typeof match>>();
     for (const concept of fact.concepts) byConcept.set(concept, match(fact, concept, values));
-    const unread = unknownKeys(definition);
+    const unread = unknownKeys(fact);
     const lacking = [...byConcept.values()].flatMap((matched) => matched.lacking);
     const readings = [...byConcept.values()].flatMap((matched) => matched.definite).sort(newestFirst);
 
@@ -466,6 +469,22 @@ export function collectFacts(
     };
   };
 
+  const described = new Map<string, FactRead>();
+  const describe = ({ name, form }: CompiledFact, { truth: known, values, readings, lacking }: Fact): FactRead => {
+    let description = described.get(name);
+    if (description === undefined) {
+      description = {
+        fact: name,
+        truth: known,
+        ...(values !== undefined && values.length > 0 && { values }),
+        ...(form === 'selection' && readings.length > 0 && { readings: readings.map(asEvidence) }),
+        ...(lacking.length > 0 && { lacking: [...lacking] }),
+      };
+      described.set(name, description);
+    }
+    return description;
+  };
+
   const read = (expression: Expression): FactRead[] => {
     const found = new Map<string, FactRead>();
     const visit = (name: string): void => {
@@ -474,13 +493,7 @@ export function collectFacts(
       // A fact that was not asked for was not read.
       const fact = facts.get(name);
       if (fact === undefined) return;
-      found.set(name, {
-        fact: name,
-        truth: fact.truth,
-        ...(fact.values !== undefined && fact.values.length > 0 && { values: fact.values }),
-        ...(compiled.form === 'selection' && fact.readings.length > 0 && { readings: fact.readings.map(asEvidence) }),
-        ...(fact.lacking.length > 0 && { lacking: [...fact.lacking] }),
-      });
+      found.set(name, describe(compiled, fact));
       // What a fact that does not hold was made of does not hold either, as far as it was read.
       if (fact.truth === false) return;
       if (compiled.form === 'derived') compiled.is.names.forEach(visit);
