@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline, KnowledgeFiles } from '../engine/compile.ts';
+import { loadKnowledge, readKnowledge } from '../knowledge.ts';
 import type { FhirResource } from './fhir-artefact.ts';
 import { exportKnowledge } from './fhir-knowledge.ts';
 import { compileFsh } from './fhir-sushi.ts';
@@ -12,13 +13,24 @@ export interface BuiltFile {
   text: string;
 }
 
+/** What everything is generated from. */
+export interface Source {
+  guideline: CompiledGuideline;
+  files: KnowledgeFiles;
+}
+
+/** Reads a knowledge folder. */
+export function readSource(folder: string): Source {
+  return { guideline: loadKnowledge(folder), files: readKnowledge(folder).files };
+}
+
 /** The terminology and the knowledge as FHIR: everything that is generated from the knowledge folder alone. */
-export function exportAll(guideline: CompiledGuideline): FhirResource[] {
-  return [...exportTerminology(guideline), ...exportKnowledge(guideline)];
+export function exportAll({ guideline, files }: Source): FhirResource[] {
+  return [...exportTerminology(guideline), ...exportKnowledge(guideline, files)];
 }
 
 /** Profiles, extensions and examples, compiled from FSH, in the version of the knowledge. */
-export async function buildProfiles(folder: string, guideline: CompiledGuideline): Promise<FhirResource[]> {
+export async function buildProfiles(folder: string, { guideline }: Source): Promise<FhirResource[]> {
   const compiled = await compileFsh(folder);
   return compiled.map((resource) => (resource.url === undefined ? resource : stampVersion(resource, guideline)));
 }

@@ -1,8 +1,10 @@
 import { type CompiledFact, type CompiledGuideline, keysOfKind } from '../engine/compile.ts';
-import type { Expression } from '../engine/expression.ts';
 import type { ReadingKind } from '../engine/types.ts';
 import type { FhirResource, Labels } from './fhir-artefact.ts';
+import type { Source } from './fhir-build.ts';
 import { expandStart, publishedUris, spell } from './fhir-terminology.ts';
+import { findWords, type PlainWords } from './plain-words.ts';
+import { allFactsOf, findUses } from './uses.ts';
 
 type Selection = CompiledFact & { form: 'selection' };
 
@@ -85,9 +87,11 @@ const chapters: readonly { title: string; kinds: readonly ReadingKind[]; profile
   ];
 
 /** Writes the page for integrators: per fact what to send, what happens without it, and which decisions need it. */
-export function renderIntegratorPage(guideline: CompiledGuideline): string {
+export function renderIntegratorPage(source: Source): string {
+  const { guideline, files } = source;
   const { head } = guideline;
-  const uses = findUses(guideline);
+  const uses = findDecisions(source);
+  const words = findWords(files, guideline, 'en', (name) => `\`${name}\``);
   const entries = groupFacts(guideline);
   const profileLink = (id: string): string => `[${id}](../fhir-profiles/built/StructureDefinition-${id}.json)`;
   const chapter = ({ title, kinds, profiles, text }: (typeof chapters)[number]): string => {
@@ -97,7 +101,7 @@ export function renderIntegratorPage(guideline: CompiledGuideline): string {
       text,
       `Profiles: ${profiles.map(profileLink).join(', ')}.`,
       ...(kinds.includes('result') ? [renderAnalyses(guideline)] : []),
-      ...own.map((entry) => renderEntry(guideline, entry, uses)),
+      ...own.map((entry) => renderEntry(guideline, entry, uses, words)),
     ].join('\n\n');
   };
   return `${[
@@ -138,18 +142,20 @@ function renderEntry(
   guideline: CompiledGuideline,
   entry: Entry,
   uses: ReadonlyMap<string, ReadonlySet<string>>,
+  words: PlainWords,
 ): string {
   const { facts, concepts } = entry;
-  const names = facts.map(({ name }) => `\`${name}\``).join(', ');
   const decisions = [...new Set(facts.flatMap(({ name }) => [...(uses.get(name) ?? [])]))].sort();
   const examples = minimalExamples(guideline, entry);
   const labels = concepts.map((id) => labelOf(guideline, id));
-  const title = labels.length === 0 ? 'Whatever the code' : shortList(labels.map(({ en }) => en));
+  const [panel] = facts.flatMap(({ definition }) => definition.panel ?? []);
+  const named = labels.length === 0 ? 'Whatever the code' : shortList(labels.map(({ en }) => en));
+  const title = panel === undefined ? named : `The panel ${panel}: ${named}`;
   return [
     `### ${title}`,
     [
       ...(labels.length === 0 ? [] : [`- Danish: ${shortList(labels.map(({ da }) => da))}`]),
-      `- Facts: ${names}`,
+      ...facts.map(({ name }) => `- \`${name}\`: ${words.ofFact(name)}`),
       `- Absent: ${explainAbsence(facts)}`,
       `- Used by: ${decisions.length > 0 ? decisions.join(', ') : 'the text and cautions of cards only'}`,
     ].join('\n'),
@@ -351,39 +357,13 @@ function labelOf({ labels, pathways }: CompiledGuideline, id: string): Labels {
 }
 
 /** The decisions whose conditions rest on each fact, however far below. */
-function findUses(guideline: CompiledGuideline): ReadonlyMap<string, ReadonlySet<string>> {
-  const { facts, rules, explainedBy } = guideline;
-  const namesOf = (expression: Expression | undefined): readonly string[] => expression?.names ?? [];
-  const below = (name: string): readonly string[] => {
-    const fact = facts.get(name);
-    switch (fact?.form) {
-      case 'derived':
-        return fact.is.names;
-      case 'value':
-        return fact.value.names;
-      case 'without':
-        return fact.without;
-      case 'selection': {
-        const explained = fact.where?.members.includes('explained')
-          ? fact.concepts.flatMap((concept) => explainedBy.get(concept) ?? [])
-          : [];
-        return [...namesOf(fact.where), ...explained];
-      }
-      default:
-        return [];
-    }
-  };
-  const uses = new Map<string, Set<string>>();
-  for (const rule of rules.values()) {
-    const waiting = rule.when.flatMap(({ expression }) => [...expression.names]);
-    const seen = new Set<string>();
-    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-      if (seen.has(name)) continue;
-      seen.add(name);
-      const users = uses.get(name) ?? new Set();
-      uses.set(name, users.add(rule.id));
-      waiting.push(...below(name));
+function findDecisions({ guideline, files }: Source): ReadonlyMap<string, ReadonlySet<string>> {
+  const uses = findUses(files, guideline);
+  const decisions = new Map<string, Set<string>>();
+  for (const id of guideline.rules.keys()) {
+    for (const fact of allFactsOf(uses, uses.factsOfConditions.get(id) ?? [])) {
+      decisions.set(fact, (decisions.get(fact) ?? new Set()).add(id));
     }
   }
-  return uses;
+  return decisions;
 }

@@ -5,8 +5,17 @@ import type {
   CompiledRule,
   CompiledService,
   CompiledSuggestion,
+  KnowledgeFiles,
+  Language,
 } from '../engine/compile.ts';
 import { describeArtefact, type FhirResource, type Labels, translate } from './fhir-artefact.ts';
+import { findWords, type PlainWords } from './plain-words.ts';
+
+type Words = Readonly<Record<Language, PlainWords>>;
+
+function bothLanguages<T>(make: (language: Language) => T): Readonly<Record<Language, T>> {
+  return { da: make('da'), en: make('en') };
+}
 
 interface FhirCoding {
   system: string;
@@ -28,11 +37,12 @@ const priorities = { info: 'routine', warning: 'urgent', critical: 'stat' } as c
  *
  * Conditions are the rules' own FHIRPath over the facts (`%name`), three-valued: empty is unknown.
  */
-export function exportKnowledge(guideline: CompiledGuideline): FhirResource[] {
+export function exportKnowledge(guideline: CompiledGuideline, files: KnowledgeFiles): FhirResource[] {
+  const words = bothLanguages((language) => findWords(files, guideline, language, (name) => `%${name}`));
   const rules = [...guideline.rules.values()];
   return [
-    exportFacts(guideline),
-    ...rules.map((rule) => exportRule(guideline, rule)),
+    exportFacts(guideline, words),
+    ...rules.map((rule) => exportRule(guideline, rule, words)),
     ...[...guideline.services.values()].map((service) => exportService(guideline, service)),
     exportCautions(guideline),
     ...exportActivities(guideline, rules),
@@ -43,7 +53,7 @@ function libraryUrl({ head }: CompiledGuideline): string {
   return `${head.canonical}/Library/${head.id}-facts`;
 }
 
-function exportFacts(guideline: CompiledGuideline): FhirResource {
+function exportFacts(guideline: CompiledGuideline, words: Words): FhirResource {
   const { head, facts } = guideline;
   const extension = (name: string, value: object): object => ({
     url: `${head.canonical}/StructureDefinition/${name}`,
@@ -84,7 +94,8 @@ function exportFacts(guideline: CompiledGuideline): FhirResource {
         use: 'out',
         max: isListFact(fact) ? '*' : '1',
         type: isListFact(fact) ? 'string' : 'boolean',
-        documentation: explainFact(guideline, fact),
+        documentation: words.en.ofFact(fact.name),
+        _documentation: translate(words.da.ofFact(fact.name)),
       })),
     ],
     content: [
@@ -163,36 +174,6 @@ export function defineFact(fact: CompiledFact): object {
   }
 }
 
-/** A sentence on what a fact is, from its definition. */
-export function explainFact({ labels, pathways, head }: CompiledGuideline, fact: CompiledFact): string {
-  switch (fact.form) {
-    case 'selection': {
-      const { definition, concepts } = fact;
-      if (definition.says !== undefined) return definition.says.en;
-      const names = concepts.map((id) => labels.get(id)?.en ?? pathways.get(id)?.en ?? id);
-      const days = definition.within === undefined ? undefined : head.parameters[definition.within]?.value;
-      return [
-        `${definition.read.join(' or ')} of: ${names.length > 0 ? names.join('; ') : 'any concept'}`,
-        days === undefined ? undefined : `within ${days} days`,
-        definition.each === undefined ? undefined : 'the newest of each',
-        definition.where === undefined ? undefined : `where ${definition.where}`,
-      ]
-        .filter((part) => part !== undefined)
-        .join(', ');
-    }
-    case 'derived':
-      return `Holds when ${fact.is.text}`;
-    case 'value':
-      return `The value of ${fact.value.text}`;
-    case 'without':
-      return `Lines of the panel ${fact.panel} that are in none of ${fact.without.join(', ')}`;
-    case 'outcome':
-      return `One of these decisions is met: ${fact.rules.join(', ')}`;
-    case 'unread':
-      return `Prefetch keys that could not be read in full, of ${fact.keys.join(', ')}`;
-  }
-}
-
 function fhirpath(expression: string): object {
   return { language: 'text/fhirpath', expression };
 }
@@ -234,7 +215,7 @@ function cite({ head, ledger }: CompiledGuideline, sections: readonly string[], 
   ];
 }
 
-function exportRule(guideline: CompiledGuideline, rule: CompiledRule): FhirResource {
+function exportRule(guideline: CompiledGuideline, rule: CompiledRule, words: Words): FhirResource {
   const { head, texts } = guideline;
   const url = (name: string): string => `${head.canonical}/StructureDefinition/${name}`;
   return {
@@ -251,7 +232,12 @@ function exportRule(guideline: CompiledGuideline, rule: CompiledRule): FhirResou
         documentation: cite(guideline, rule.sections, rule.ledger),
         condition: rule.when.map(({ expression, reason }) => ({
           ...(reason !== undefined && { extension: [{ url: url('decision-reason'), valueCode: reason }] }),
-          ...applies(expression.text),
+          kind: 'applicability',
+          expression: {
+            description: words.en.ofExpression(expression.text),
+            _description: translate(words.da.ofExpression(expression.text)),
+            ...fhirpath(expression.text),
+          },
         })),
         action: [
           ...rule.cards.map((card) => exportCard(guideline, rule, card)),

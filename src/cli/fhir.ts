@@ -2,20 +2,28 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createChartReader } from '../engine/chart-reader.ts';
-import type { CompiledGuideline } from '../engine/compile.ts';
 import { isObject, listOf } from '../engine/resources.ts';
 import { CdsError, ConfigError } from '../errors.ts';
 import { describePackage, packageFileName, packPackage, readPublished } from '../fhir-package.ts';
 import { loadKnowledge } from '../knowledge.ts';
 import type { FhirResource } from './fhir-artefact.ts';
-import { type BuiltFile, buildProfiles, exportAll, findDrift, renderFiles, writeFiles } from './fhir-build.ts';
+import {
+  type BuiltFile,
+  buildProfiles,
+  exportAll,
+  findDrift,
+  readSource,
+  renderFiles,
+  type Source,
+  writeFiles,
+} from './fhir-build.ts';
 import { renderIntegratorPage } from './fhir-integrators.ts';
 import { createValidator, explainUnderstanding, type Verdict } from './fhir-validate.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const knowledgeFolder = join(root, 'cds-services/diagnostisk-pakkeforloeb');
-export const profilesFolder = join(root, 'fhir-profiles');
-export const builtFolder = join(profilesFolder, 'built');
+const profilesFolder = join(root, 'fhir-profiles');
+const builtFolder = join(profilesFolder, 'built');
 const integratorPage = join(root, 'docs/integrators.md');
 
 const usage = `npm run fhir -- COMMAND
@@ -28,14 +36,14 @@ const usage = `npm run fhir -- COMMAND
 `;
 
 /** Everything that is generated, from its sources. */
-export async function generateAll(guideline: CompiledGuideline): Promise<{ built: BuiltFile[]; page: string }> {
-  const resources = [...(await buildProfiles(profilesFolder, guideline)), ...exportAll(guideline)];
-  return { built: renderFiles(resources), page: renderIntegratorPage(guideline) };
+async function generateAll(source: Source): Promise<{ built: BuiltFile[]; page: string }> {
+  const resources = [...(await buildProfiles(profilesFolder, source)), ...exportAll(source)];
+  return { built: renderFiles(resources), page: renderIntegratorPage(source) };
 }
 
 /** What is generated otherwise than it stands in the repository: one line each. */
-export async function findAllDrift(guideline: CompiledGuideline): Promise<string[]> {
-  const { built, page } = await generateAll(guideline);
+export async function findAllDrift(source: Source): Promise<string[]> {
+  const { built, page } = await generateAll(source);
   const isSame = readText(integratorPage) === page;
   return [
     ...findDrift(builtFolder, built).map((line) => `fhir-profiles/built/${line}`),
@@ -44,13 +52,13 @@ export async function findAllDrift(guideline: CompiledGuideline): Promise<string
 }
 
 async function build(isCheck: boolean): Promise<number> {
-  const guideline = loadKnowledge(knowledgeFolder);
+  const source = readSource(knowledgeFolder);
   if (isCheck) {
-    const drift = await findAllDrift(guideline);
+    const drift = await findAllDrift(source);
     say(drift.length === 0 ? 'Everything generated is in sync.' : `${drift.join('\n')}\nRun: npm run fhir -- build`);
     return drift.length === 0 ? 0 : 1;
   }
-  const { built, page } = await generateAll(guideline);
+  const { built, page } = await generateAll(source);
   writeFiles(builtFolder, built);
   mkdirSync(dirname(integratorPage), { recursive: true });
   writeFileSync(integratorPage, page);
@@ -183,7 +191,7 @@ function writePackage(file: string | undefined): number {
 }
 
 function exportBundle(file: string | undefined): number {
-  const resources = exportAll(loadKnowledge(knowledgeFolder));
+  const resources = exportAll(readSource(knowledgeFolder));
   const bundle = {
     resourceType: 'Bundle',
     type: 'transaction',
