@@ -571,6 +571,7 @@ function indexReadings(readings: readonly Reading[]): ReadingIndex {
   };
 }
 
-function newestFirst(a: Reading, b: Reading): number {
+/** The order in which facts read: those without a date last. */
+export function newestFirst(a: Reading, b: Reading): number {
   return (a.daysAgo ?? Number.POSITIVE_INFINITY) - (b.daysAgo ?? Number.POSITIVE_INFINITY) || 0;
 }

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createChartReader } from '../engine/chart-reader.ts';
 import { decide } from '../engine/decide.ts';
+import { createTrim } from '../engine/trim.ts';
 import { collectSources } from '../fhir/collect.ts';
 import { loadKnowledge } from '../knowledge.ts';
 import { createEvaluate } from './evaluate.ts';
@@ -18,8 +19,16 @@ export interface WorkerData {
 
 const { knowledgeFolder, ...rest } = workerData as WorkerData;
 const guideline = loadKnowledge(knowledgeFolder);
-const readChart = createChartReader(guideline);
-const evaluate = createEvaluate({ guideline, collect: collectSources, readChart, decide, ...rest });
+const readWhole = createChartReader(guideline);
+const trim = createTrim(guideline);
+const evaluate = createEvaluate({
+  guideline,
+  collect: collectSources,
+  // What is decided from is what is recorded: a replay sees the same.
+  readChart: (sources, options) => trim(readWhole(sources, options)),
+  decide,
+  ...rest,
+});
 
 parentPort?.on('message', async ({ id, job }: WorkerCall) => {
   parentPort?.postMessage({ id, answer: await evaluate(job) } satisfies WorkerReply);
