@@ -116,6 +116,7 @@ async function start(config: Config): Promise<void> {
     [
       `${guideline.head.title.da}: CDS Hooks service ${code}, knowledge ${guideline.head.version}, ${config.mode} mode`,
       `  discovery  ${base}/cds-services`,
+      ...(config.publicBaseUrl === undefined ? [] : [`  listening  ${host}:${server.port}`]),
       ...(isDemo
         ? [
             `  try it     curl -s ${base}/examples/${firstExample}.json | curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @-`,

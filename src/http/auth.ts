@@ -9,7 +9,7 @@ import {
   type ProtectedHeaderParameters,
 } from 'jose';
 import { type Client, demoClient } from '../clients/client.ts';
-import type { Issuer, Profile, PublicKey } from '../clients/profile.ts';
+import type { Profile, PublicKey } from '../clients/profile.ts';
 import { AuthError, type AuthReason, UnavailableError } from '../errors.ts';
 import type { KeyCache } from './keys.ts';
 import type { ReplayStore } from './replay.ts';
@@ -143,7 +143,8 @@ async function verify(
   header: ProtectedHeaderParameters,
   { iss }: Token['claims'],
 ): Promise<void> {
-  const issuer = profile.issuers.find((each) => each.iss === iss) as Issuer;
+  const issuer = profile.issuers.find((each) => each.iss === iss);
+  if (issuer === undefined) throw refuse('issuer');
   const key = await keys.find(issuer, String(header.kid));
   if (key === 'unavailable') throw refuse('keys-unavailable', profile.id);
   const alg = String(header.alg);
