@@ -144,6 +144,14 @@ const patientParameters = [
     type: 'string',
     documentation: 'Concepts the client has configured codes of its own for.',
   },
+  {
+    name: 'checklist',
+    use: 'in',
+    min: 1,
+    max: '1',
+    type: 'boolean',
+    documentation: 'Whether the client wants to be told what a referral lacks while it is written.',
+  },
 ];
 
 function isListFact(fact: CompiledFact): boolean {
@@ -312,15 +320,11 @@ function exportSuggestion(guideline: CompiledGuideline, suggestion: CompiledSugg
   const { label, order, refer, unless, delete: deleted, update } = suggestion;
   const activity = (id: string): string => `${head.canonical}/ActivityDefinition/${id}`;
   const ordered = typeof order === 'string' ? possibleValues(guideline, order) : (order ?? []);
-  const drafts = (type: 'remove' | 'update', fact: string | undefined): object[] =>
-    fact === undefined
-      ? []
-      : [
-          {
-            type: { coding: [{ system: actionType, code: type }] },
-            description: `The drafts behind the fact ${fact}.`,
-          },
-        ];
+  const drafts = (type: 'remove' | 'update', facts: string | string[] | undefined): object[] =>
+    [facts ?? []].flat().map((fact) => ({
+      type: { coding: [{ system: actionType, code: type }] },
+      description: `The drafts behind the fact ${fact}.`,
+    }));
   return withoutEmptyLists({
     title: texts.en.suggestions[label] ?? label,
     _title: translate(texts.da.suggestions[label] ?? label),
