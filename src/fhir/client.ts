@@ -9,6 +9,8 @@ export interface FetchLimits {
   pageBytes: number;
   /** Bytes of all pages of all keys together. */
   totalBytes: number;
+  /** Bytes of all requests of a thread that are being gathered. */
+  threadBytes: number;
   /** Pages fetched per key. */
   pages: number;
   /** Entries per key after which no further page is fetched. */
@@ -28,6 +30,7 @@ export interface FetchLimits {
 export const defaultLimits: Readonly<FetchLimits> = {
   pageBytes: 10 * 1024 * 1024,
   totalBytes: 50 * 1024 * 1024,
+  threadBytes: 96 * 1024 * 1024,
   pages: 20,
   entries: 10_000,
   urlLength: 4_000,
@@ -48,6 +51,7 @@ export type FetchProblem =
   | 'next-elsewhere'
   | 'too-many-pages'
   | 'too-large'
+  | 'no-room'
   | 'timeout'
   | 'circuit-open'
   | 'unreachable'
@@ -94,6 +98,7 @@ export interface FhirServer {
   limits: Readonly<FetchLimits>;
   /** Counts down over all pages of the request. */
   bytesLeft: number;
+  room: Room;
   circuits: Circuits;
   /** What the circuit said when the request first called; absent before. */
   isAdmitted?: boolean;
@@ -109,7 +114,13 @@ export function createTransport(resolve?: Resolve): Fetch {
   return (url, init) => fetchUndici(url, { ...init, dispatcher: agent });
 }
 
+/** Bytes held by the requests of a thread that are being gathered. */
+export interface Room {
+  held: number;
+}
+
 const fetchGuarded = createTransport();
+const sharedRoom: Room = { held: 0 };
 /** Every worker thread learns for itself. */
 const sharedCircuits = createCircuits(defaultCircuitLimits, () => performance.now());
 
@@ -129,9 +140,10 @@ export function openServer(request: {
   fetch?: Fetch | undefined;
   limits?: Readonly<FetchLimits> | undefined;
   circuits?: Circuits | undefined;
+  room?: Room | undefined;
 }): FhirServer | { problem: FetchProblem } {
   const { fhirServer, fhirAuthorization, client } = request;
-  const { fetch = fetchGuarded, limits = defaultLimits, circuits = sharedCircuits } = request;
+  const { fetch = fetchGuarded, limits = defaultLimits, circuits = sharedCircuits, room = sharedRoom } = request;
   if (fhirServer === undefined) return { problem: 'no-fhir-server' };
   const base = findAllowedBase(fhirServer, client.allowedFhirServers);
   if (base === undefined) return { problem: 'fhir-server-not-allowed' };
@@ -146,8 +158,17 @@ export function openServer(request: {
     fetch,
     limits,
     bytesLeft: limits.totalBytes,
+    room,
     circuits,
   };
+}
+
+/** Ends the calls of a request to its server and gives back the room its bytes took. */
+export function closeServer(server: FhirServer | { problem: FetchProblem }): void {
+  if ('problem' in server) return;
+  server.room.held -= server.limits.totalBytes - server.bytesLeft;
+  // What still comes in of a call that was given up finds the request's bytes spent and takes no room.
+  server.bytesLeft = Number.NEGATIVE_INFINITY;
 }
 
 /**
@@ -247,8 +268,10 @@ async function transfer(
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
+    if (size > server.limits.pageBytes || chunk.byteLength > server.bytesLeft) return { problem: 'too-large' };
+    if (server.room.held + chunk.byteLength > server.limits.threadBytes) return { problem: 'no-room' };
     server.bytesLeft -= chunk.byteLength;
-    if (size > server.limits.pageBytes || server.bytesLeft < 0) return { problem: 'too-large' };
+    server.room.held += chunk.byteLength;
     text += decoder.decode(chunk, { stream: true });
   }
   try {

@@ -3,6 +3,7 @@ import { DataMissingError } from '../errors.ts';
 import { type Answer, isResource, readAnswer } from './answer.ts';
 import type { Circuits } from './circuit.ts';
 import {
+  closeServer,
   type Fetch,
   type FetchLimits,
   type FetchProblem,
@@ -12,6 +13,7 @@ import {
   followPages,
   getJson,
   openServer,
+  type Room,
 } from './client.ts';
 
 /** One prefetch template as discovery publishes it. */
@@ -34,6 +36,8 @@ export interface CollectRequest {
   limits?: Readonly<FetchLimits> | undefined;
   /** Which FHIR servers are left alone for now; one memory per thread unless a test gives another. */
   circuits?: Circuits | undefined;
+  /** What the requests of this thread hold together; one for all unless a test gives another. */
+  room?: Room | undefined;
 }
 
 export interface Collected {
@@ -63,7 +67,7 @@ export async function collectSources(request: CollectRequest): Promise<Collected
     const sent = sentKey === undefined ? undefined : prefetch[sentKey];
     return [key, await gatherKey(template, sent, request.context, server)] as const;
   });
-  const gathered = await Promise.all(gathering);
+  const gathered = await Promise.all(gathering).finally(() => closeServer(server));
 
   checkRequired(request.templates, gathered);
   return {

@@ -325,6 +325,38 @@ describe('further pages', () => {
     expect(problems.observations).toBe('too-large');
   });
 
+  it('end when all requests of the thread hold bytes enough, and take their room with them', async () => {
+    const room = { held: 900 };
+    const limits = { ...defaultLimits, threadBytes: 1_000 };
+    server.handle = (_, response) => sendJson(response, bundleOf([observation], `${server.base}?page=next`));
+    const { sources, problems } = await collect({ limits, room });
+    expect(sources.observations?.state).toBe('failed');
+    expect(problems.observations).toBe('no-room');
+    expect(room.held).toBe(900);
+
+    room.held = 0;
+    const more = await collect({ limits, room });
+    expect(more.sources.observations?.state).toBe('truncated');
+    expect(more.problems.observations).toBe('no-room');
+    expect(room.held).toBe(0);
+  });
+
+  it('take no room any more once their request was answered', async () => {
+    const room = { held: 0 };
+    const body = Promise.withResolvers<Uint8Array>();
+    const fetch: Fetch = async () => ({
+      status: 200,
+      headers: { get: () => 'application/fhir+json' },
+      body: (async function* late() {
+        yield await body.promise;
+      })(),
+    });
+    expect((await collect({ fetch, room }, 100)).problems.observations).toBe('timeout');
+    body.resolve(new Uint8Array(1_000));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(room.held).toBe(0);
+  });
+
   it('end at the deadline and keep what was read', async () => {
     server.handle = (_, response) => {
       if (server.seen.length < 3) sendJson(response, bundleOf([observation], `${server.base}?page=next`));
