@@ -37,6 +37,7 @@ const memberWords: Readonly<Record<string, Bilingual>> = {
   atLeast: two('svarets nedre grænse', 'lower bound of the result'),
   atMost: two('svarets øvre grænse', 'upper bound of the result'),
   certainty: two('sikkerhed', 'certainty'),
+  checklist: two('klienten ønsker huskelisten', 'the client wants the checklist'),
   class: two('kontakttype', 'class of encounter'),
   code: two('kode', 'code'),
   concept: two('begreb', 'concept'),

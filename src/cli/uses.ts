@@ -87,7 +87,12 @@ export function findUses(files: KnowledgeFiles, guideline: CompiledGuideline): U
     for (const id of stringsOf([rule.card, rule.ask])) if (known.has(id)) conceptsOfRules.add(id);
   }
 
-  const factsElsewhere = factsIn([files.cautions, files.guideline.gates, files.guideline.services]);
+  const factsElsewhere = factsIn([
+    files.cautions,
+    files.guideline.gates,
+    files.guideline.services,
+    files.guideline.standing,
+  ]);
   for (const fact of factsInTexts(files.texts.en.cautions)) factsElsewhere.add(fact);
   for (const { count } of Object.values(files.guideline.panels).flatMap((panel) =>
     Object.values(panel).flatMap((line) => line.atLeast ?? []),

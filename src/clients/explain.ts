@@ -34,6 +34,8 @@ export function explainProfile({ file, profile }: LoadedProfile, guideline: Comp
       `Cards are in ${file.language === 'da' ? 'Danish' : 'English'} unless a call asks for the other language${formOf(file)}.`,
       ...explainUnits(file),
       ...explainCodes(file),
+      ...(file.orderSignOnly ? ['When orders are signed it is told warnings and critical cards only.'] : []),
+      ...(file.referralChecklist ? ['While a referral is written it is told what the referral should hold.'] : []),
       ...(file.notAssessed ? ['A card says what could not be judged and why.'] : []),
       `Its tokens live ${file.limits.tokenSeconds} seconds at most.`,
     ],

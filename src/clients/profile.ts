@@ -132,6 +132,10 @@ export const profileSchema = z.strictObject({
   pathwayCodes: z.record(z.string(), coding).optional(),
   codes: z.record(z.string(), z.array(coding).min(1)).optional(),
   notAssessed: z.literal(true).optional(),
+  /** On order-sign: warnings and critical cards alone. */
+  orderSignOnly: z.literal('warnings').optional(),
+  /** On order-select: what a referral should hold. */
+  referralChecklist: z.literal(true).optional(),
   cards: z.enum(cardForms).optional(),
   limits: z
     .strictObject({
@@ -212,6 +216,8 @@ function compileSettings(file: ProfileFile, guideline: CompiledGuideline, report
   return {
     ledger: file.ledger,
     ...(file.notAssessed && { notAssessed: true }),
+    ...(file.orderSignOnly && { orderSignOnly: file.orderSignOnly }),
+    ...(file.referralChecklist && { referralChecklist: true }),
     ...(file.codes && { codes: file.codes as Record<string, Coding[]> }),
     ...(file.pathwayCodes && { pathwayCodes: file.pathwayCodes as Record<string, Coding> }),
     ...(off.length > 0 && { off }),

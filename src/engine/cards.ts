@@ -1,6 +1,15 @@
 import type { CompiledCard, CompiledGuideline, CompiledService, Language } from './compile.ts';
 import type { Result, Results } from './rules.ts';
-import { buildSuggestion, type Coding, deriveUuid, type Suggestion, unique, withoutEmpty } from './suggestions.ts';
+import {
+  buildSuggestion,
+  type Coding,
+  deriveUuid,
+  dropRepeated,
+  excludeEachOther,
+  type Suggestion,
+  unique,
+  withoutEmpty,
+} from './suggestions.ts';
 import type { Chart, Reading } from './types.ts';
 import { chooseWording, shorten } from './wording.ts';
 
@@ -17,6 +26,10 @@ export interface ClientSettings {
   shadow?: readonly string[];
   /** Sends the card that names what could not be judged. */
   notAssessed?: true;
+  /** Cards of order-sign that are sent; absent: all. */
+  orderSignOnly?: 'warnings';
+  /** Says on order-select what a referral should hold. */
+  referralChecklist?: true;
   /** The client's own codes for concepts that have no national one, by concept id. */
   codes?: Readonly<Record<string, readonly Coding[]>>;
   /** The client's own codes for referrals, by pathway id. */
@@ -67,7 +80,8 @@ const indicatorRank = { info: 0, warning: 1, critical: 2 } as const;
 /**
  * Turns the decisions of a service into cards, one per topic and pathway.
  *
- * Writes the reason why a met decision got no card into its result (`superseded-by:ACU-01`, `in-pathway`, `child`).
+ * Writes the reason why a met decision got no card into its result (`superseded-by:ACU-01`, `in-pathway`, `child`,
+ * `drafted`, `only-warnings`).
  *
  * @see CDS Hooks 2.0.1, "Card Attributes"
  */
@@ -81,6 +95,11 @@ export function buildCards(
   const drafts = new Map<string, Draft>();
   const silent = new Set(
     service.only.flatMap((entry) => (results.facts.truth(entry.if) === true ? [] : [...entry.rules])),
+  );
+  const atMost = new Map(
+    service.only.flatMap(({ rules, indicator }) =>
+      indicator === undefined ? [] : [...rules].map((id) => [id, indicator] as const),
+    ),
   );
   const untold = new Set([...(options.client.off ?? []), ...(options.client.shadow ?? [])]);
   const closedGates = guideline.gates.filter((gate) => results.facts.truth(gate.if) === true);
@@ -100,7 +119,8 @@ export function buildCards(
       const withheld =
         closedGates.find((gate) => gate.topics.has(card.topic))?.reason ??
         supersededBy(guideline, id, results, untold) ??
-        card.withhold.find((entry) => results.facts.truth(entry.if) === true)?.value;
+        card.withhold.find((entry) => results.facts.truth(entry.if) === true)?.value ??
+        (isReferralDrafted(guideline, card, results) ? 'drafted' : undefined);
       if (withheld !== undefined) {
         result.reason = withheld;
         continue;
@@ -111,17 +131,61 @@ export function buildCards(
       }
       const key = `${card.topic} ${card.pathway ?? ''}`;
       const draft = drafts.get(key) ?? { topic: card.topic, pathway: card.pathway, results: [] };
-      draft.results.push({ result, card, open: isOpen });
+      const most = atMost.get(id);
+      draft.results.push({ result, card: most === undefined ? card : toneDown(card, most), open: isOpen });
       drafts.set(key, draft);
     }
   }
 
-  const cards = [...drafts.values()].map((draft) => buildCard(guideline, draft, results, options));
+  const built = dropRepeated([...drafts.values()].map((draft) => buildCard(guideline, draft, results, options)));
+  const cards = built.filter((card) => isWanted(card, service, options)).map(sayHowToChoose);
+  for (const card of built) {
+    if (isWanted(card, service, options)) continue;
+    for (const id of decisionsOf(card)) results.get(id).reason = 'only-warnings';
+  }
   if (options.client.notAssessed) {
     const card = buildNotAssessed(guideline, service, results, chart, options);
     if (card !== undefined) cards.push(card);
   }
   return cards.sort((a, b) => indicatorRank[b.indicator] - indicatorRank[a.indicator]);
+}
+
+/** Nobody is told to write the referral they are writing. */
+function isReferralDrafted(guideline: CompiledGuideline, card: CompiledCard, { facts }: Results): boolean {
+  const { pathway, suggest } = card;
+  if (pathway === undefined || !suggest.some(({ refer, delete: deleted }) => refer === pathway && !deleted))
+    return false;
+  return facts.get(guideline.head.standing.drafted).values?.includes(pathway) === true;
+}
+
+function toneDown(card: CompiledCard, most: Card['indicator']): CompiledCard {
+  const cap = (indicator: Card['indicator']): Card['indicator'] =>
+    indicatorRank[indicator] > indicatorRank[most] ? most : indicator;
+  return {
+    ...card,
+    indicator: cap(card.indicator),
+    indicatorWhen: card.indicatorWhen.map((entry) => ({ ...entry, value: cap(entry.value) })),
+  };
+}
+
+function isWanted(card: Card, { hook }: CompiledService, { client }: CardOptions): boolean {
+  return hook !== 'order-sign' || client.orderSignOnly !== 'warnings' || card.indicator !== 'info';
+}
+
+function decisionsOf(card: Card): readonly string[] {
+  return (card.extension['dk.diagnostisk-pakkeforloeb.decision'] as { decisions?: string[] }).decisions ?? [];
+}
+
+/** Of suggestions that change the same draft one at most can be accepted, and one at most is preselected. */
+function sayHowToChoose(card: Card): Card {
+  const { suggestions = [], selectionBehavior: _, ...rest } = card;
+  if (suggestions.length === 0) return rest;
+  if (!excludeEachOther(suggestions)) return card;
+  const first = suggestions.find(({ isRecommended }) => isRecommended);
+  const single = suggestions.map(({ isRecommended: __, ...suggestion }) =>
+    suggestion.uuid === first?.uuid ? first : suggestion,
+  );
+  return { ...card, suggestions: single, selectionBehavior: 'at-most-one' };
 }
 
 /** What nobody is told withholds no card of what they would be told. */

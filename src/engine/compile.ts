@@ -103,7 +103,7 @@ export interface CompiledService {
   title: Record<Language, string>;
   description: Record<Language, string>;
   rules: readonly string[];
-  only: { if: Expression; rules: ReadonlySet<string> }[];
+  only: { if: Expression; rules: ReadonlySet<string>; indicator?: CompiledCard['indicator'] }[];
 }
 
 /** A guideline ready to decide: everything parsed, every name checked. */
@@ -186,13 +186,14 @@ const readingMembers: ReadonlySet<string> = new Set<
   'date',
 ]);
 
-/** Names every expression can read without a fact: the patient, and the concepts a client has configured codes for. */
-export const patientNames: ReadonlySet<string> = new Set<keyof Patient | 'configured'>([
+/** Names every expression can read without a fact: the patient, and what a client's profile says. */
+export const patientNames: ReadonlySet<string> = new Set<keyof Patient | 'configured' | 'checklist'>([
   'age',
   'sex',
   'daysSinceBirthday',
   'deceased',
   'configured',
+  'checklist',
 ]);
 
 /** The prefetch keys a kind of reading comes from: while one is not known, "none" is not known. */
@@ -407,7 +408,7 @@ export function compileGuideline(
       for (const fact of card.evidence) factAt(place, fact);
       for (const entry of card.missing ?? []) if (typeof entry === 'string') factAt(place, entry);
       for (const { order, delete: deleted, update, reasons = [], support = [] } of card.suggest ?? []) {
-        for (const fact of [deleted, update, ...reasons, ...support]) if (fact !== undefined) factAt(place, fact);
+        for (const fact of [deleted ?? [], update ?? [], reasons, support].flat()) factAt(place, fact);
         if (typeof order === 'string') factAt(place, order);
         else for (const id of order ?? []) if (!labels.has(id)) mistake(place, `no analysis or procedure ${id}`);
       }
@@ -452,8 +453,13 @@ export function compileGuideline(
       only: (service.only ?? []).map((entry) => ({
         if: over(place)(entry.if),
         rules: rulesMatching(place, entry.rules),
+        ...(entry.indicator !== undefined && { indicator: entry.indicator }),
       })),
     });
+  }
+
+  for (const fact of [...head.standing.orders, ...head.standing.referrals, head.standing.drafted]) {
+    factAt('guideline.yaml standing', fact);
   }
 
   for (const entry of files.ledger) {

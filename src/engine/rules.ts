@@ -8,6 +8,8 @@ export interface Choices {
   ledger: Readonly<Record<string, string>>;
   /** Concepts the client has configured codes for. */
   codes?: Readonly<Record<string, unknown>>;
+  /** Whether the client is told what a referral should hold while it is written. */
+  referralChecklist?: true;
 }
 
 /** A rule decided, with what its card needs. */
@@ -24,7 +26,10 @@ export interface Results {
 
 /** Parameters and ledger choices in force for a client. Compute once per client, not per request. */
 export function chooseEnvironment(guideline: CompiledGuideline, choices: Choices): Record<string, unknown> {
-  const environment: Record<string, unknown> = { configured: Object.keys(choices.codes ?? {}) };
+  const environment: Record<string, unknown> = {
+    configured: Object.keys(choices.codes ?? {}),
+    checklist: choices.referralChecklist === true,
+  };
   for (const [name, { value }] of Object.entries(guideline.head.parameters)) environment[name] = value;
   for (const entry of guideline.ledger) {
     const key = choices.ledger[entry.override] ?? entry.default;

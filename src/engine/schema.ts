@@ -49,8 +49,8 @@ export const guidelineSchema = z.strictObject({
         description: bilingual,
         /** The rules this service decides and sends cards of. */
         rules: ruleIds,
-        /** Rules whose cards are sent only when this holds. */
-        only: z.array(z.strictObject({ if: fhirpath, rules: ruleIds })).optional(),
+        /** Rules whose cards are sent only when this holds, and how urgent they then are at most. */
+        only: z.array(z.strictObject({ if: fhirpath, rules: ruleIds, indicator: indicator.optional() })).optional(),
       }),
     )
     .min(1),
@@ -62,6 +62,11 @@ export const guidelineSchema = z.strictObject({
   panels: z.record(name, z.record(z.string(), panelLine)),
   /** Topics of cards with their default indicator. */
   topics: z.record(z.string().regex(/^[a-z0-9-]+$/), z.strictObject({ indicator })),
+  /**
+   * Facts that give the ids of what stands already: no suggestion creates it again, and a card that refers to a pathway
+   * whose referral is drafted beside it is withheld.
+   */
+  standing: z.strictObject({ orders: z.array(name), referrals: z.array(name), drafted: name }),
   /** Which patients get no cards, whatever is decided. */
   gates: z.array(
     z.strictObject({
@@ -134,8 +139,8 @@ const suggestion = z.strictObject({
   refer: z.string().optional(),
   /** Procedures to order, or a fact that gives ids of analyses or procedures. */
   order: z.union([z.array(z.string()).min(1), name]).optional(),
-  /** Fact whose drafts are deleted. */
-  delete: name.optional(),
+  /** Facts whose drafts are deleted. */
+  delete: z.union([name, z.array(name).min(1)]).optional(),
   /** Fact whose drafted referrals get these facts as reasons and supporting results. */
   update: name.optional(),
   reasons: z.array(name).optional(),

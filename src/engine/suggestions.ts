@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { CardOptions, ClientSettings } from './cards.ts';
+import type { Card, CardOptions, ClientSettings } from './cards.ts';
 import type { CompiledGuideline, CompiledSuggestion } from './compile.ts';
 import type { Facts } from './facts.ts';
+import { type Json, listOf, referenceKeyOf } from './resources.ts';
 import type { Reading } from './types.ts';
 
 export interface Coding {
@@ -23,6 +24,8 @@ export interface Suggestion {
 
 /**
  * Builds one suggestion: drafts deleted or completed, a referral, orders; undefined when it does not apply.
+ *
+ * What stands already is not created again: what is left of a suggestion to replace a draft is to delete it.
  *
  * @param card What tells the card apart within an evaluation (uuids derive from it), and whether it is of the client's own unit.
  * @param evidence The readings new orders name as their reason.
@@ -70,36 +73,89 @@ export function buildSuggestion(
       }),
     };
   };
-  const draftsOf = (name: string | undefined): string[] =>
-    name === undefined ? [] : unique(facts.get(name).readings.map(({ reference }) => reference));
-  const referencesOf = (names: readonly string[] | undefined): string[] =>
-    unique((names ?? []).flatMap((name) => facts.get(name).readings.map(({ reference }) => reference)));
+  const referencesOf = (names: readonly string[]): string[] =>
+    unique(names.flatMap((name) => facts.get(name).readings.map(({ reference }) => reference))).filter(isNamed);
+  const draftsOf = (names: string | readonly string[] = []): string[] => referencesOf([names].flat());
+  const stands = (names: readonly string[], id: string): boolean =>
+    names.some((name) => facts.get(name).values?.includes(id));
 
-  const actions: Action[] = [
-    ...draftsOf(suggestion.delete).map(
-      (resourceId): Action => ({ type: 'delete', description: texts.labels.delete ?? 'delete', resourceId }),
-    ),
-    ...draftsOf(suggestion.update).map(
-      (reference): Action => ({
-        type: 'update',
-        description: texts.labels.update ?? 'update',
-        resource: completeReferral(
-          options.drafts?.get(reference) ?? resourceNamed(reference),
-          referencesOf(suggestion.reasons),
-          referencesOf(suggestion.support),
-        ),
-      }),
-    ),
-    ...(suggestion.refer === undefined ? [] : [create(suggestion.refer, true)]),
-    ...ordered.map((id) => create(id, false)),
+  const deletions = draftsOf(suggestion.delete).map(
+    (resourceId): Action => ({ type: 'delete', description: texts.labels.delete ?? 'delete', resourceId }),
+  );
+  const reasons = referencesOf(suggestion.reasons ?? []).filter(isReasonReference);
+  // Support alone does not complete a referral
+  const completions = (reasons.length === 0 ? [] : draftsOf(suggestion.update)).map((reference): Action => {
+    const draft = options.drafts?.get(reference) ?? resourceNamed(reference);
+    const resource = completeReferral(draft, reasons, referencesOf(suggestion.support ?? []));
+    return { type: 'update', description: texts.labels.update ?? 'update', resource };
+  });
+  const { standing } = guideline.head;
+  const creations = [
+    ...(suggestion.refer === undefined || stands(standing.referrals, suggestion.refer)
+      ? []
+      : [create(suggestion.refer, true)]),
+    ...ordered.filter((id) => !stands(standing.orders, id)).map((id) => create(id, false)),
   ];
+  const actions = [...deletions, ...completions, ...creations];
   if (actions.length === 0) return undefined;
+  const wasToReplace = suggestion.refer !== undefined || suggestion.order !== undefined;
   return {
-    label: texts.suggestions[suggestion.label] ?? suggestion.label,
+    label:
+      (creations.length === 0 && wasToReplace ? texts.labels.delete : texts.suggestions[suggestion.label]) ??
+      suggestion.label,
     uuid: deriveUuid(options.evaluation, `suggestion ${key}`),
     ...(suggestion.recommended && { isRecommended: true }),
     actions,
   };
+}
+
+/**
+ * Takes out of the cards of one answer what is suggested twice: on one card what another suggestion of the same name
+ * does as well, and between cards the order that a suggestion creates in the place of a draft.
+ */
+export function dropRepeated(cards: readonly Card[]): Card[] {
+  const replacements = new Set(
+    cards.flatMap(({ suggestions = [] }) =>
+      suggestions.flatMap(({ actions }) =>
+        actions.some(({ type }) => type === 'delete') ? actions.map(nameAction) : [],
+      ),
+    ),
+  );
+  return cards.map((card) => {
+    const all = card.suggestions ?? [];
+    const kept = all.filter((suggestion, at) => {
+      const mine = suggestion.actions.map(nameAction);
+      if (suggestion.actions.every(({ type }) => type === 'create') && mine.every((name) => replacements.has(name))) {
+        return false;
+      }
+      return !all.some((other, place) => {
+        if (other === suggestion || other.label !== suggestion.label) return false;
+        const theirs = new Set(other.actions.map(nameAction));
+        return mine.every((name) => theirs.has(name)) && (theirs.size > mine.length || place < at);
+      });
+    });
+    return kept.length === all.length ? card : { ...card, suggestions: kept };
+  });
+}
+
+/** Whether two suggestions change the same draft: then only one of them can be accepted. */
+export function excludeEachOther(suggestions: readonly Suggestion[]): boolean {
+  const changed = suggestions.flatMap(({ actions }) =>
+    unique(actions.flatMap((action) => (action.type === 'create' ? [] : [nameTarget(action)]))),
+  );
+  return unique(changed).length < changed.length;
+}
+
+function nameAction(action: Action): string {
+  if (action.type !== 'create') return `${action.type} ${nameTarget(action)}`;
+  const { code } = action.resource as { code?: { coding?: Coding[]; text?: string } };
+  return `create ${code?.coding?.map((coding) => `${coding.system}|${coding.code}`).join(' ')} ${code?.text}`;
+}
+
+function nameTarget(action: Action): string {
+  if (action.type === 'delete') return action.resourceId;
+  const { resourceType, id } = action.resource as { resourceType?: string; id?: string };
+  return `${resourceType}/${id}`;
 }
 
 const locationNumbers = 'http://www.gs1.org/gln';
@@ -112,17 +168,13 @@ function performersOf({ unit }: ClientSettings): object[] {
 
 /** The whole drafted referral with what the record knows added; everything else stays as it is. */
 function completeReferral(referral: object, reasons: readonly string[], support: readonly string[]): object {
-  const add = (member: unknown, references: readonly string[]): object[] => {
-    const present: { reference?: unknown }[] = Array.isArray(member) ? member : member === undefined ? [] : [member];
-    const known = new Set(present.map((each) => each?.reference));
-    return [...present, ...references.filter((reference) => !known.has(reference)).map((reference) => ({ reference }))];
+  const add = (name: string, references: readonly string[]): object => {
+    const present = listOf((referral as Json)[name]);
+    const known = new Set(present.map(referenceKeyOf));
+    const added = references.filter((reference) => !known.has(reference)).map((reference) => ({ reference }));
+    return added.length === 0 ? {} : { [name]: [...present, ...added] };
   };
-  const { reasonReference, supportingInfo, ...rest } = referral as Record<string, unknown>;
-  return withoutEmpty({
-    ...rest,
-    reasonReference: add(reasonReference, reasons.filter(isReasonReference)),
-    supportingInfo: add(supportingInfo, support),
-  });
+  return { ...referral, ...add('reasonReference', reasons), ...add('supportingInfo', support) };
 }
 
 function resourceNamed(reference: string): object {
@@ -130,9 +182,14 @@ function resourceNamed(reference: string): object {
   return { resourceType, id };
 }
 
+/** Whether a reference names a resource: those sent without an id are only counted. */
+function isNamed(reference: string): boolean {
+  return !reference.includes('/#');
+}
+
 /** R4 ServiceRequest.reasonReference takes these types only. */
 function isReasonReference(reference: string): boolean {
-  return /^(Condition|Observation|DiagnosticReport|DocumentReference)\/[^#]/.test(reference);
+  return /^(Condition|Observation|DiagnosticReport|DocumentReference)\//.test(reference) && isNamed(reference);
 }
 
 function isReason({ reference }: Reading): boolean {

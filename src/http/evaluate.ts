@@ -5,6 +5,7 @@ import type { Card } from '../engine/cards.ts';
 import type { ReadChart } from '../engine/chart-reader.ts';
 import type { CompiledGuideline } from '../engine/compile.ts';
 import type { decide } from '../engine/decide.ts';
+import { indexDrafts } from '../engine/readers/gather.ts';
 import type { Chart, Decision, KeyState, Outcome } from '../engine/types.ts';
 import { NotFoundError } from '../errors.ts';
 import type { collectSources } from '../fhir/collect.ts';
@@ -110,7 +111,7 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
     evaluation: job.evaluationId,
     subject: `Patient/${context.patientId}`,
     ...(context.encounterId === undefined ? {} : { encounter: `Encounter/${context.encounterId}` }),
-    drafts: indexDrafts(context.draftOrders?.entry),
+    drafts: indexDrafts(context.draftOrders, context.patientId),
   });
   const answer = adaptAnswer(decided, hook, client.cardForm);
   const told = performance.now();
@@ -139,17 +140,6 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
     record: sealRecord(record),
     metrics: countEvaluation(chart, problems, decisions, decided),
   };
-}
-
-/** The drafts by reference: a suggestion that completes one sends the whole of it (conformance A-04). */
-function indexDrafts(entries: unknown): ReadonlyMap<string, object> {
-  const drafts = new Map<string, object>();
-  for (const entry of Array.isArray(entries) ? entries : []) {
-    const { resource } = (entry ?? {}) as { resource?: { resourceType?: unknown; id?: unknown } | null };
-    if (typeof resource?.resourceType !== 'string' || typeof resource.id !== 'string') continue;
-    drafts.set(`${resource.resourceType}/${resource.id}`, resource);
-  }
-  return drafts;
 }
 
 function countEvaluation(

@@ -33,7 +33,8 @@ const envelopeSchema = z.object(
         userId: text.nullish(),
         encounterId: text.nullish(),
         selections: z.array(text, 'expected an array of references').nullish(),
-        draftOrders: object.nullish(),
+        // Some send the entries without their Bundle.
+        draftOrders: z.union([object, z.array(z.unknown())], 'expected a Bundle').nullish(),
       },
       'expected an object',
     ),
@@ -48,7 +49,8 @@ export interface Context extends Record<string, unknown> {
   userId?: string;
   encounterId?: string;
   selections?: string[];
-  draftOrders?: Record<string, unknown>;
+  /** A Bundle, or the entries of one. */
+  draftOrders?: Record<string, unknown> | unknown[];
 }
 
 /** A CDS Hooks request with its envelope checked; prefetched resources and drafts are untouched. */
@@ -111,7 +113,8 @@ function withoutNull(context: object): unknown {
 function checkEntries({ prefetch = {}, context }: HookRequest, limit: number): void {
   let count = 0;
   for (const bundle of [...Object.values(prefetch), context.draftOrders]) {
-    if (isObject(bundle) && Array.isArray(bundle.entry)) count += bundle.entry.length;
+    const listed = isObject(bundle) ? bundle.entry : bundle;
+    if (Array.isArray(listed)) count += listed.length;
   }
   if (count > limit) {
     throw new TooLargeError(`The Bundles hold more than ${limit} entries together: narrow the prefetch queries.`);

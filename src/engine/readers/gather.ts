@@ -1,5 +1,5 @@
 import { createCalendar } from '../calendar.ts';
-import { isFhirId, isObject, type Json, listOf, referenceKeyOf } from '../resources.ts';
+import { isFhirId, isObject, type Json, listOf, referenceKeyOf, textOf } from '../resources.ts';
 import type { KeyReport, Sources } from '../types.ts';
 import type { ChartOptions, Entry, Pass } from './pass.ts';
 import { readPatient } from './patient.ts';
@@ -42,6 +42,9 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
   const keys: Record<string, KeyReport> = {};
   let patient: Json | undefined;
 
+  /** What stands beside the drafted orders, and drafts by what their Bundle calls them: only references find it. */
+  const beside = new Map<string, Json>();
+
   const add = (resource: unknown, key: KeyReport, isDraft: boolean): void => {
     if (!isObject(resource) || typeof resource.resourceType !== 'string') return;
     const type = resource.resourceType;
@@ -50,6 +53,10 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     const isPlain = isObject(subject) && subject.reference === patientReference && resource.patient === undefined;
     if (!(isPlain && resource.focus === undefined) && !isOfPatient(resource, type, patientId)) {
       key.dropped++;
+      return;
+    }
+    if (isDraft && type !== 'ServiceRequest') {
+      if (typeof id === 'string') beside.set(`${type}/${id}`, resource);
       return;
     }
     if (type === 'Patient') {
@@ -66,7 +73,7 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     if (typeof id === 'string' && id !== '') {
       if (byId.has(id)) return;
       byId.set(id, resource);
-      if (isFhirId(id)) reference = `${type}/${id}`;
+      if (isDraft ? isDraftId(id) : isFhirId(id)) reference = `${type}/${id}`;
     }
     entries.push({ resource, reference: reference ?? `${type}/#${entries.length + 1}`, key, isDraft });
   };
@@ -76,7 +83,10 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     const drafts = listDrafts(options.drafts);
     const key: KeyReport = { state: drafts.length === 0 ? 'empty' : 'present', dropped: 0 };
     keys.draftOrders = key;
-    for (const draft of drafts) add(draft, key, true);
+    for (const { resource, fullUrl } of drafts) {
+      add(resource, key, true);
+      if (fullUrl !== undefined && isObject(resource)) beside.set(fullUrl, resource);
+    }
   }
   for (const [name, { state, resources }] of Object.entries(sources)) {
     const key: KeyReport = { state, dropped: 0 };
@@ -97,6 +107,11 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     return found !== undefined && namesPatient && !isOfPatient(found, '', patientId) ? undefined : found;
   };
 
+  const resolveBeside = (key: string): Json | undefined => {
+    const found = beside.get(key);
+    return found !== undefined && isOfPatient(found, textOf(found.resourceType) ?? '', patientId) ? found : undefined;
+  };
+
   return {
     options,
     lookup,
@@ -109,7 +124,7 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
       if (key === undefined) return undefined;
       if (key.startsWith('#')) return findContained(key.slice(1), container);
       const idAt = key.indexOf('/') + 1;
-      return types.get(key.slice(0, idAt - 1))?.byId.get(key.slice(idAt));
+      return types.get(key.slice(0, idAt - 1))?.byId.get(key.slice(idAt)) ?? resolveBeside(key);
     },
     studies: new Map(),
     studyOfOrder: new Map(),
@@ -125,10 +140,32 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
   };
 }
 
-/** The resources of `context.draftOrders`, a Bundle. */
-function listDrafts(drafts: unknown): unknown[] {
+/** The resources of `context.draftOrders`: a Bundle, its entries, or resources on their own. */
+function listDrafts(drafts: unknown): { resource: unknown; fullUrl?: string }[] {
   const entries = isObject(drafts) && drafts.entry !== undefined ? drafts.entry : drafts;
-  return listOf(entries).flatMap((entry) => (isObject(entry) ? [entry.resource ?? entry] : []));
+  return listOf(entries).flatMap((entry) => {
+    if (!isObject(entry)) return [];
+    const fullUrl = textOf(entry.fullUrl);
+    return [{ resource: entry.resource ?? entry, ...(fullUrl?.startsWith('urn:') && { fullUrl }) }];
+  });
+}
+
+/** The drafted orders of the patient by reference, as they came: a suggestion that completes one sends the whole of it. */
+export function indexDrafts(drafts: unknown, patientId: string): ReadonlyMap<string, object> {
+  const found = new Map<string, object>();
+  for (const { resource } of listDrafts(drafts)) {
+    if (!isObject(resource) || typeof resource.resourceType !== 'string' || !isDraftId(resource.id)) continue;
+    const reference = `${resource.resourceType}/${resource.id}`;
+    if (!found.has(reference) && isOfPatient(resource, resource.resourceType, patientId)) {
+      found.set(reference, resource);
+    }
+  }
+  return found;
+}
+
+/** Real ids of unsigned orders are longer than FHIR allows. */
+function isDraftId(id: unknown): id is string {
+  return typeof id === 'string' && /^[A-Za-z0-9.-]{1,256}$/.test(id);
 }
 
 function isOfPatient(resource: Json, type: string, patientId: string): boolean {

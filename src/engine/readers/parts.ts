@@ -17,11 +17,11 @@ export function combineParts(pass: Pass): void {
     for (const group of groups.values()) {
       if (group.has(concept)) continue;
       const list = parts.find((each) => each.every((part) => group.has(part)));
-      const first = list?.[0] === undefined ? undefined : group.get(list[0]);
-      if (list === undefined || first === undefined) continue;
+      const found = list?.flatMap((part) => group.get(part) ?? []) ?? [];
+      const first = found.find(({ reading }) => reading.selected === true) ?? found[0];
+      if (first === undefined) continue;
       const { side: _, ...reading } = { ...first.reading, concept, sites: [] };
       const whole: Part = { ...first, reading };
-      if (reading.kind === 'order') reading.selected = list.some((part) => group.get(part)?.reading.selected === true);
       add(whole);
       pass.readings.push(reading);
       pass.orders.push(whole.order);
