@@ -66,8 +66,8 @@ function exportFacts(guideline: CompiledGuideline, words: Words): FhirResource {
       `${head.id}-facts`,
       { en: `${head.title.en}: facts`, da: `${head.title.da}: fakta` },
       {
-        en: 'The named facts that conditions are written over (`out`), the numbers they use, and what is known of the patient (`in`). A truth that cannot be decided from what was read is empty. A list that is not known makes the condition that names it unknown; where names are only joined by and, or, not(), exists(), empty() and = it leaves open no more than its own operand. The attachment holds which patients get no cards and which decisions withhold the cards of others.',
-        da: 'De navngivne fakta som betingelser skrives over (`out`), de tal de bruger, og det der vides om patienten (`in`). En sandhedsværdi der ikke kan afgøres af det læste, er tom. En liste der ikke er kendt, gør betingelsen der nævner den, ukendt; hvor navne kun forbindes med and, or, not(), exists(), empty() og =, lader den kun sit eget led stå åbent. Den vedhæftede fil rummer hvilke patienter der ikke får kort, og hvilke beslutninger der holder andres kort tilbage.',
+        en: 'The named facts that conditions are written over (`out`), the numbers they use, and what is known of the patient (`in`). A truth that cannot be decided from what was read is empty. A list that is not known makes the condition that names it unknown; where names are only joined by and, or, not(), exists(), empty() and = it leaves open no more than its own operand. The attachment holds which patients get no cards, which decisions withhold the cards of others, and which facts tell what stands already and is not suggested again.',
+        da: 'De navngivne fakta som betingelser skrives over (`out`), de tal de bruger, og det der vides om patienten (`in`). En sandhedsværdi der ikke kan afgøres af det læste, er tom. En liste der ikke er kendt, gør betingelsen der nævner den, ukendt; hvor navne kun forbindes med and, or, not(), exists(), empty() og =, lader den kun sit eget led stå åbent. Den vedhæftede fil rummer hvilke patienter der ikke får kort, hvilke beslutninger der holder andres kort tilbage, og hvilke fakta der fortæller hvad der allerede er bestilt og ikke foreslås igen.',
       },
     ),
     type: { coding: [{ system: libraryType, code: 'logic-library' }] },
@@ -101,7 +101,7 @@ function exportFacts(guideline: CompiledGuideline, words: Words): FhirResource {
     content: [
       {
         contentType: 'application/json',
-        title: 'gates and precedence',
+        title: 'gates, precedence and what stands already',
         data: Buffer.from(
           JSON.stringify({
             gates: guideline.gates.map(({ if: condition, reason, topics }) => ({
@@ -110,6 +110,7 @@ function exportFacts(guideline: CompiledGuideline, words: Words): FhirResource {
               topics: [...topics],
             })),
             precedence: guideline.precedence.map(({ by, withholds }) => ({ by: [...by], withholds: [...withholds] })),
+            standing: head.standing,
           }),
         ).toString('base64'),
       },
@@ -319,7 +320,7 @@ function exportSuggestion(guideline: CompiledGuideline, suggestion: CompiledSugg
   const { texts, head } = guideline;
   const { label, order, refer, unless, delete: deleted, update } = suggestion;
   const activity = (id: string): string => `${head.canonical}/ActivityDefinition/${id}`;
-  const ordered = typeof order === 'string' ? possibleValues(guideline, order) : (order ?? []);
+  const ordered = typeof order === 'string' ? possibleOrders(guideline, order) : (order ?? []);
   const drafts = (type: 'remove' | 'update', facts: string | string[] | undefined): object[] =>
     [facts ?? []].flat().map((fact) => ({
       type: { coding: [{ system: actionType, code: type }] },
@@ -345,7 +346,12 @@ function exportSuggestion(guideline: CompiledGuideline, suggestion: CompiledSugg
   });
 }
 
-/** Every id a fact of values can give: the lines of its panel, else the ids its expression names. */
+/** Everything to order that a fact of values can give: the lines of its panel, else the ids its expression names. */
+function possibleOrders(guideline: CompiledGuideline, name: string): string[] {
+  const { analyses, procedures } = guideline;
+  return possibleValues(guideline, name).filter((id) => analyses.has(id) || procedures.has(id));
+}
+
 function possibleValues(guideline: CompiledGuideline, name: string): string[] {
   const fact = guideline.facts.get(name);
   if (fact?.form === 'without') return Object.keys(guideline.head.panels[fact.panel] ?? {});
@@ -364,7 +370,7 @@ function exportActivities(guideline: CompiledGuideline, rules: readonly Compiled
   const orders = new Set<string>();
   for (const { refer, order } of rules.flatMap(({ cards }) => cards.flatMap(({ suggest }) => suggest))) {
     if (refer !== undefined) refers.add(refer);
-    for (const id of typeof order === 'string' ? possibleValues(guideline, order) : (order ?? [])) orders.add(id);
+    for (const id of typeof order === 'string' ? possibleOrders(guideline, order) : (order ?? [])) orders.add(id);
   }
   const activity = (id: string, title: Labels, codings: readonly FhirCoding[]): FhirResource => ({
     ...describeArtefact(guideline, 'ActivityDefinition', id, title, {
@@ -414,11 +420,15 @@ function orderCodings(guideline: CompiledGuideline, id: string): FhirCoding[] {
 
 function exportService(guideline: CompiledGuideline, service: CompiledService): FhirResource {
   const { head, rules } = guideline;
-  // Decided whatever was asked; its card is sent only when the order is about it.
-  const withheld = (id: string): object[] =>
-    service.only
-      .filter((entry) => entry.rules.has(id))
-      .map((entry) => withholdWhen(guideline, `(${entry.if.text}).not()`, 'not-asked-for'));
+  // Decided whatever was asked; its card is sent only when the order is about it, and then no more urgent than said.
+  const onlyWhen = (id: string): object => {
+    const entries = service.only.filter(({ rules: named }) => named.has(id));
+    const most = entries.flatMap(({ indicator }) => indicator ?? [])[0];
+    return withoutEmptyLists({
+      extension: entries.map((entry) => withholdWhen(guideline, `(${entry.if.text}).not()`, 'not-asked-for')),
+      priority: most === undefined ? undefined : priorities[most],
+    });
+  };
   return {
     ...describePlan(guideline, service.id, 'workflow-definition', service.title, service.description),
     action: [
@@ -432,7 +442,7 @@ function exportService(guideline: CompiledGuideline, service: CompiledService): 
             ? []
             : [
                 {
-                  ...(withheld(id).length > 0 && { extension: withheld(id) }),
+                  ...onlyWhen(id),
                   id,
                   title: rule.title.en,
                   _title: translate(rule.title.da),

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { findResources } from '../../src/cli/fhir.ts';
 import { createChartReader } from '../../src/engine/chart-reader.ts';
 import { chooseEnvironment, decideRules } from '../../src/engine/rules.ts';
 import type { Chart } from '../../src/engine/types.ts';
 import { buildPrefetch, casePatientId, readSources } from '../cds-services/build-bundle.ts';
 import type { Case } from '../cds-services/case.ts';
-import { concepts, readCaseChart, readCases } from '../cds-services/decide-cases.ts';
+import { concepts, decideCase, readCaseChart, readCases } from '../cds-services/decide-cases.ts';
 import { type Given, type Interpreted, interpretPlans } from './interpret-plans.ts';
 import { canonical, findPublished, guideline, published } from './published.ts';
 
@@ -156,6 +157,22 @@ describe('the exported plans', () => {
     expect(defined.filter((url) => !urls.has(url))).toEqual([]);
     const activities = published.filter(({ resourceType }) => resourceType === 'ActivityDefinition');
     expect(activities.filter(({ url }) => !defined.includes(String(url))).map(({ id }) => id)).toEqual([]);
+  });
+
+  it('define with the same codes whatever is suggested for a clinical case', { timeout: 120_000 }, () => {
+    const codesOf = (code: unknown): string =>
+      (code as { coding: { system: string; code: string }[] }).coding
+        .map((coding) => `${coding.system}|${coding.code}`)
+        .join(' ');
+    const activities = published.filter(({ resourceType }) => resourceType === 'ActivityDefinition');
+    const defined = new Set(activities.map(({ code }) => codesOf(code)));
+    const suggested = cases.flatMap((testCase) =>
+      findResources({ cards: decideCase(testCase).cards }).flatMap(({ resource, role }) =>
+        role === 'suggestion' ? [codesOf(resource.code)] : [],
+      ),
+    );
+    expect([...new Set(suggested)].filter((codes) => !defined.has(codes))).toEqual([]);
+    expect(new Set(suggested).size).toBeGreaterThan(30);
   });
 
   it('are started by the hook of their service, and make its decisions', () => {
