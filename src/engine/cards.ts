@@ -1,4 +1,4 @@
-import type { CompiledCard, CompiledGuideline, CompiledService, Language } from './compile.ts';
+import type { CompiledCard, CompiledGuideline, CompiledService, CompiledSuggestion, Language } from './compile.ts';
 import type { Result, Results } from './rules.ts';
 import {
   buildSuggestion,
@@ -279,21 +279,28 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     .filter((part) => part !== '')
     .join('\n\n');
 
-  const suggestions = draft.results
-    .filter(({ open }) => !open)
-    .flatMap(({ card, result }) =>
-      card.suggest.flatMap((suggestion) => {
-        const built = buildSuggestion(
-          guideline,
-          suggestion,
-          { key: `${draft.topic} ${draft.pathway ?? ''} ${result.id}`, contact: card.contact },
-          evidenceOf(card),
-          facts,
-          options,
-        );
-        return built === undefined ? [] : [built];
-      }),
-    );
+  // Several decisions on one card may propose the same order: it is proposed once, with the reasons of all.
+  const proposed = new Map<
+    string,
+    { suggestion: CompiledSuggestion; key: string; reasons: Reading[]; contact: boolean }
+  >();
+  for (const { card, result, open } of draft.results) {
+    if (open) continue;
+    for (const suggestion of card.suggest) {
+      const { label, refer, order, delete: deleted, update } = suggestion;
+      const same = JSON.stringify([label, refer, order, deleted, update]);
+      const known = proposed.get(same);
+      // What may be done already is suggested only when it is known not to be.
+      if (suggestion.unless !== undefined && facts.truth(suggestion.unless) !== false) continue;
+      const key = known?.key ?? `${draft.topic} ${draft.pathway ?? ''} ${result.id}`;
+      const reasons = uniqueReadings([...(known?.reasons ?? []), ...evidenceOf(card)]);
+      proposed.set(same, { suggestion: known?.suggestion ?? suggestion, key, reasons, contact: card.contact });
+    }
+  }
+  const suggestions = [...proposed.values()].flatMap(({ suggestion, key, reasons, contact: isOwnUnit }) => {
+    const built = buildSuggestion(guideline, suggestion, { key, contact: isOwnUnit }, reasons, facts, options);
+    return built === undefined ? [] : [built];
+  });
   const text = texts.rules[first.result.id];
   const decided = draft.results.filter(({ open }) => !open).map(({ result }) => result.id);
   const open = draft.results.filter((entry) => entry.open).map(({ result }) => result.id);

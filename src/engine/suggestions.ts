@@ -39,8 +39,6 @@ export function buildSuggestion(
   facts: Facts,
   options: CardOptions,
 ): Suggestion | undefined {
-  // What is not known to be done is suggested only when it is known not to be done.
-  if (suggestion.unless !== undefined && facts.truth(suggestion.unless) !== false) return undefined;
   const ordered =
     typeof suggestion.order === 'string'
       ? (facts.get(suggestion.order).values ?? []).map(String)
