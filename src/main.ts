@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { collectDefaultMetrics } from 'prom-client';
@@ -10,22 +10,28 @@ import { type Directory, openDirectory } from './clients/directory.ts';
 import { type Config, readConfig } from './config.ts';
 import { CdsError, ConfigError } from './errors.ts';
 import { createTransport } from './fhir/client.ts';
+import { describePackage, packageFileName, packPackage, readPublished } from './fhir-package.ts';
 import { createApp } from './http/app.ts';
 import { createAuditApi } from './http/audit-api.ts';
 import { createAuthenticate } from './http/auth.ts';
 import { createExamples } from './http/examples.ts';
+import { createFhirRoutes } from './http/fhir-routes.ts';
 import { createKeyCache } from './http/keys.ts';
 import { createLog, type Log } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createPool } from './http/pool.ts';
 import { describeProblem } from './http/problem.ts';
 import { createRateLimit } from './http/rate-limit.ts';
+import { createReaders } from './http/readers.ts';
 import { createReplayStore } from './http/replay.ts';
 import { listen } from './http/server.ts';
 import type { WorkerData } from './http/worker.ts';
 import { loadKnowledge } from './knowledge.ts';
+import { createViewer } from './viewer/viewer.ts';
+import { createWorkbench } from './viewer/workbench.ts';
 
 const knowledgeFolder = fileURLToPath(new URL('../cds-services/diagnostisk-pakkeforloeb', import.meta.url));
+const publishedFolder = fileURLToPath(new URL('../fhir-profiles/built', import.meta.url));
 const exampleFolder = fileURLToPath(new URL('../examples', import.meta.url));
 /** Printed at start, to try the service with. */
 const firstExample = 'mas-trin1-missing';
@@ -65,7 +71,13 @@ async function start(config: Config): Promise<void> {
   /** Known once the port is. */
   let baseUrls: readonly string[] = [];
   const findRate = (id: string) => directory.profiles().find((profile) => profile.id === id)?.rate ?? config.rate;
+  const keys = createKeyCache(createTransport(), Date.now, isDemo);
   const auditToken = config.auditToken ?? randomBytes(tokenBytes).toString('base64url');
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  const published = readPublished(publishedFolder);
+  const login = config.auditLogin && { ...config.auditLogin, keys, now: readSeconds };
+  const findReader = createReaders(auditToken, login);
+  const workbench = createWorkbench(knowledgeFolder, findKnowledge(config.compareDir));
   const app = createApp({
     guideline,
     evaluate: pool.evaluate,
@@ -73,7 +85,7 @@ async function start(config: Config): Promise<void> {
     authenticate: createAuthenticate({
       profiles: directory.profiles,
       baseUrls: () => baseUrls,
-      keys: createKeyCache(createTransport(), Date.now, isDemo),
+      keys,
       replay: createReplayStore(readSeconds),
       now: readSeconds,
       ...(isDemo && { unknown: demoClient }),
@@ -90,11 +102,24 @@ async function start(config: Config): Promise<void> {
     log,
     isReady: pool.isReady,
     isDraining: () => isDraining,
-    audit: createAuditApi({ store, token: auditToken }),
+    audit: createAuditApi({ store, findReader, now: readClock }),
+    viewer: createViewer({
+      ...{ store, guideline, findReader, workbench, now: readClock },
+      feedbackDays: config.feedbackDays,
+      isSecure: config.publicBaseUrl?.startsWith('https:') === true,
+    }),
     ...(isDemo && { examples: createExamples(exampleFolder) }),
+    fhir: createFhirRoutes({
+      published,
+      package: {
+        bytes: packPackage(describePackage(guideline.head), published),
+        fileName: packageFileName(guideline.head),
+      },
+      version: code,
+      base: `${config.publicBaseUrl ?? `http://${host}:${config.port}`}/fhir`,
+    }),
   });
   const server = await listen(app, { ...config, ...config.limits });
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const base = config.publicBaseUrl ?? `http://${host}:${server.port}`;
   // Whoever tries the service out types one of its names as well as another.
   baseUrls = isDemo ? [base, `http://localhost:${server.port}`, `http://127.0.0.1:${server.port}`] : [base];
@@ -104,6 +129,7 @@ async function start(config: Config): Promise<void> {
     log.event('info', 'Stopping: requests under way are answered.');
     await server.stop();
     await pool.close();
+    await workbench.close();
     await store.close();
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -123,13 +149,25 @@ async function start(config: Config): Promise<void> {
           ]
         : []),
       `  records    ${recordFile}`,
-      ...(config.auditToken === undefined ? [`  audit      ${base}/audit/api/evaluations, token ${auditToken}`] : []),
+      ...(config.auditToken === undefined ? [`  audit      ${base}/audit, token ${auditToken}`] : []),
       '',
     ].join('\n'),
   );
 }
 
 const readSeconds = (): number => Date.now() / 1000;
+const readClock = (): Date => new Date();
+
+/** Knowledge folders in a folder, by name. */
+function findKnowledge(folder: string | undefined): Record<string, string> {
+  if (folder === undefined) return {};
+  try {
+    const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'guideline.yaml')));
+    return Object.fromEntries(names.map((name) => [name, join(folder, name)]));
+  } catch (cause) {
+    throw new ConfigError(`COMPARE_DIR: ${folder} cannot be read: name a folder of knowledge folders`, { cause });
+  }
+}
 
 /** All profiles or none: a mistake in one must not shut its client out, nor leave half of a change in force. */
 function reloadProfiles(directory: Directory, log: Log): void {

@@ -38,8 +38,12 @@ export interface AppParts {
   isDraining(): boolean;
   /** Routes of `/audit/api`. */
   audit: Router;
+  /** Pages of `/audit`. */
+  viewer?: Router;
   /** Routes of `/examples`; demo mode only. */
   examples?: Router;
+  /** Routes of `/fhir`: profiles, terminology and decisions, read only. */
+  fhir?: Router;
   /** Absent: clients may call as often as they like. */
   takeTurn?: TakeTurn | undefined;
   /** Where weaknesses are reported, an address; absent: nothing is said about it. */
@@ -72,7 +76,9 @@ export function createApp(parts: AppParts): Express {
   });
   if (parts.securityContact !== undefined) app.get('/.well-known/security.txt', sendSecurityText(parts));
   app.use('/audit/api', parts.audit);
+  if (parts.viewer !== undefined) app.use('/audit', parts.viewer);
   if (parts.examples !== undefined) app.use('/examples', parts.examples);
+  if (parts.fhir !== undefined) app.use('/fhir', parts.fhir);
 
   // Before authentication and before the body is read: a browser that gets an error without these headers hides it.
   app.use(
