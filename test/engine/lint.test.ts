@@ -155,12 +155,20 @@ describe('words that nothing can have', () => {
     ],
     [`is: "%sex = 'woman'"`, `'woman' is none of female, male`],
     [`is: "%L17 = 'neck'"`, `'neck' is none of head-neck, other-site`],
-    [`is: "%axillarySides contains 'none'"`, `'none' is none of left, right, both`],
+    [`read: [finding], of: [ascites], where: "side != 'none'"`, `'none' is none of left, right, both`],
   ])('%s', (definition, mistake) => {
     expect(findMistakes(addFact(`trial: { ${definition} }`))).toEqual(
       expect.arrayContaining([expect.stringContaining(mistake)]),
     );
   });
+});
+
+it('the words of a list are those of what it collects', () => {
+  const facts =
+    'trialSides: { read: [finding], of: [ascites], collect: side }\ntrial: { is: "%trialSides contains \'none\'" }';
+  expect(findMistakes(addFact(facts))).toEqual([
+    expect.stringContaining(`trial.is: 'none' is none of left, right, both`),
+  ]);
 });
 
 describe('lists and numbers', () => {
@@ -177,8 +185,11 @@ describe('lists and numbers', () => {
   });
 
   it('a list may be counted, asked for what it holds, and given by a value', () => {
-    const facts =
-      'trial: { is: "%trin1Missing.exists() and %axillarySides contains \'left\'" }\ntrialValue: { value: "%trin1Missing" }';
+    const facts = [
+      'trial: { is: "%trin1Missing.exists() and %trialSides contains \'left\'" }',
+      'trialSides: { read: [finding], of: [ascites], collect: side }',
+      'trialValue: { value: "%trin1Missing" }',
+    ].join('\n');
     expect(findMistakes(addFact(facts))).toEqual([]);
   });
 
