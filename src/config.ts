@@ -38,6 +38,22 @@ export const environmentSchema = z.object({
     .optional()
     .describe('Bearer token for `/audit`, at least 16 characters')
     .meta({ shown: 'made at start and printed' }),
+  AUDIT_OIDC_ISSUER: z.url().optional().describe('Login service (OpenID Connect) of readers of `/audit`: its `iss`'),
+  AUDIT_OIDC_AUDIENCE: z.string().min(1).optional().describe('`aud` of its tokens'),
+  AUDIT_OIDC_JWKS_URL: z
+    .url({ protocol: /^https$/ })
+    .optional()
+    .describe('Where it publishes its keys'),
+  AUDIT_OIDC_ROLES: z
+    .string()
+    .min(1)
+    .default('roles')
+    .describe('Claim with the roles of a reader: `audit-viewer` or `audit-reviewer`'),
+  FEEDBACK_DAYS: whole(1).default(7).describe('Days after which a card nobody answered counts as ignored'),
+  COMPARE_DIR: z
+    .string()
+    .optional()
+    .describe('Folder of knowledge folders that recorded evaluations can be compared with at `/audit/compare`'),
   AUDIT_REQUIRED: z
     .enum(['true', 'false'])
     .default('true')
@@ -83,6 +99,12 @@ export interface Config {
   readonly clientsDir: string | undefined;
   /** Absent: made at start. */
   readonly auditToken: string | undefined;
+  /** Absent: readers have the token above only. */
+  readonly auditLogin:
+    | { readonly issuer: string; readonly audience: string; readonly jwksUrl: string; readonly rolesClaim: string }
+    | undefined;
+  readonly feedbackDays: number;
+  readonly compareDir: string | undefined;
   readonly auditRequired: boolean;
   readonly rate: { readonly perSecond: number; readonly burst: number };
   /** Absent: there is no security.txt. */
@@ -153,6 +175,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     dataDir: resolve(env.DATA_DIR),
     clientsDir: env.CLIENTS_DIR === undefined ? undefined : resolve(env.CLIENTS_DIR),
     auditToken: env.AUDIT_TOKEN,
+    auditLogin: readLogin(env),
+    feedbackDays: env.FEEDBACK_DAYS,
+    compareDir: env.COMPARE_DIR === undefined ? undefined : resolve(env.COMPARE_DIR),
     auditRequired: env.AUDIT_REQUIRED === 'true',
     rate: Object.freeze({ perSecond: env.RATE_PER_SECOND, burst: env.RATE_BURST }),
     securityContact: env.SECURITY_CONTACT,
@@ -175,4 +200,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       largeBytes: env.LARGE_BODY_BYTES,
     }),
   });
+}
+
+function readLogin(env: z.infer<typeof environmentSchema>): Config['auditLogin'] {
+  const { AUDIT_OIDC_ISSUER: issuer, AUDIT_OIDC_AUDIENCE: audience, AUDIT_OIDC_JWKS_URL: jwksUrl } = env;
+  if (issuer === undefined && audience === undefined && jwksUrl === undefined) return undefined;
+  if (issuer === undefined || audience === undefined || jwksUrl === undefined) {
+    throw new ConfigError(
+      'AUDIT_OIDC_ISSUER, AUDIT_OIDC_AUDIENCE, AUDIT_OIDC_JWKS_URL: tokens are checked by all three: set them all or none',
+    );
+  }
+  return Object.freeze({ issuer, audience, jwksUrl, rolesClaim: env.AUDIT_OIDC_ROLES });
 }

@@ -3,6 +3,9 @@ import { cleanText } from './record.ts';
 import type { Row } from './sqlite-counts.ts';
 import type { EvaluationConditions, EvaluationQuery, EvaluationSummary, ScanQuery } from './store.ts';
 
+/** After every ISO time. */
+const endOfTime = '~';
+
 type Values = readonly SQLInputValue[];
 
 /** A condition on a row of `evaluation` as `e`. */
@@ -23,6 +26,7 @@ export function listEvaluations(db: DatabaseSync, query: EvaluationQuery): Evalu
   return selectEvaluations(db, query, {
     columns: 'e.*',
     page: before === undefined ? [] : [{ sql: '$seq < ?', values: [before] }],
+    isLaterPage: false,
     order: 'DESC',
     limit,
   }).map(readSummary);
@@ -35,6 +39,7 @@ export function findEvaluations(db: DatabaseSync, query: ScanQuery): Row[] {
     columns: 'e.*, payload.content',
     join: 'LEFT JOIN payload ON payload.seq = e.seq',
     page: after === undefined ? [] : [{ sql: '$seq > ?', values: [after] }],
+    isLaterPage: after !== undefined,
     order: 'ASC',
     limit,
   });
@@ -47,17 +52,19 @@ function selectEvaluations(
     columns,
     join = '',
     page,
+    isLaterPage,
     order,
     limit,
   }: {
     columns: string;
     join?: string;
     page: readonly Condition[];
+    isLaterPage: boolean;
     order: 'ASC' | 'DESC';
     limit: number;
   },
 ): Row[] {
-  const range = findRange(db, query);
+  const range = isLaterPage ? limitTimes(query) : findRange(db, query);
   if (range === undefined) return [];
   const lead = findLead(query);
   const seq = lead === undefined ? 'e.seq' : 'l.seq';
@@ -71,18 +78,24 @@ function selectEvaluations(
     .all(...conditions.flatMap(({ values }) => values), limit) as Row[];
 }
 
-/** Times follow the chain but for requests under way at once: their part of it is found first, so that pages stay cheap. */
-function findRange(db: DatabaseSync, { from, to }: EvaluationConditions): Condition[] | undefined {
-  if (from === undefined && to === undefined) return [];
-  const times = [from ?? '', to ?? '￿'];
+/** Where a page begins behind another, what is left out comes once, after the last one wanted. */
+function limitTimes({ from, to }: EvaluationConditions): Condition[] {
+  // The plus keeps SQLite from going by time, and sorting all of it for each page.
+  return from === undefined && to === undefined
+    ? []
+    : [{ sql: '+e.time >= ? AND +e.time < ?', values: [from ?? '', to ?? endOfTime] }];
+}
+
+/** The part of the chain that holds these times: found by time first, so that no page tries the rest. */
+function findRange(db: DatabaseSync, query: EvaluationConditions): Condition[] | undefined {
+  const limits = limitTimes(query);
+  const [times] = limits;
+  if (times === undefined) return [];
   const { low, high } = db
     .prepare('SELECT min(seq) AS low, max(seq) AS high FROM evaluation WHERE time >= ? AND time < ?')
-    .get(...times) as Row;
+    .get(...times.values) as Row;
   if (low === null || high === null) return undefined;
-  return [
-    { sql: '$seq BETWEEN ? AND ?', values: [low as number, high as number] },
-    { sql: 'e.time >= ? AND e.time < ?', values: times },
-  ];
+  return [{ sql: '$seq BETWEEN ? AND ?', values: [low as number, high as number] }, ...limits];
 }
 
 function findLead({ decision, topic, reason, unknownKey }: EvaluationConditions): Lead | undefined {

@@ -1,3 +1,4 @@
+import type { AdaptCards } from '../audit/replay.ts';
 import type { CardForm } from '../clients/client.ts';
 import type { Card } from '../engine/cards.ts';
 import { deriveUuid, type Suggestion } from '../engine/suggestions.ts';
@@ -26,6 +27,10 @@ export function adaptAnswer(cards: readonly Card[], hook: string, form: CardForm
       return { cards: [...cards] };
   }
 }
+
+/** {@link adaptAnswer} for a form as a record names it: what it does not know it leaves as it is. */
+export const adaptRecorded: AdaptCards = (cards, hook, form) =>
+  adaptAnswer(cards, hook, form as CardForm | undefined).cards;
 
 /**
  * One action per suggestion, create and delete only, `any` as the only way to choose, the visible text in the action's

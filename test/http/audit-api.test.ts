@@ -10,7 +10,13 @@ import { openSqliteStore } from '../../src/audit/sqlite.ts';
 import type { AuditStore } from '../../src/audit/store.ts';
 import { CdsError } from '../../src/errors.ts';
 import { createAuditApi } from '../../src/http/audit-api.ts';
+import type { FindReader } from '../../src/http/readers.ts';
 import { makeRecord } from '../audit/make-record.ts';
+
+const findReader: FindReader = async (token) => {
+  if (token === 'secret') return { who: 'token', role: 'reviewer' };
+  return token === 'other' ? { who: 'someone', role: 'viewer' } : undefined;
+};
 
 let folder: string;
 let store: AuditStore;
@@ -22,7 +28,7 @@ beforeAll(async () => {
   record = makeRecord();
   await store.append(sealRecord(record));
   app = express();
-  app.use('/audit/api', createAuditApi({ store, token: 'secret' }));
+  app.use('/audit/api', createAuditApi({ store, findReader, now: () => new Date('2026-11-23T12:00:00Z') }));
   const fail: express.ErrorRequestHandler = (error, _request, response, _next) => {
     response.status(error instanceof CdsError ? error.status : 500).json({ code: error.code });
   };
@@ -45,6 +51,21 @@ describe('the audit API', () => {
     expect(body.feedback).toEqual([]);
     expect(body.chain).toMatchObject({ seq: 1, hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(headers['cache-control']).toBe('no-store');
+  });
+
+  test('hides from a viewer whom and which call it was about', async () => {
+    const { status, text } = await get(`/evaluations/${record.id}`, 'Bearer other');
+    expect(status).toBe(200);
+    expect(text).toContain('MUP-01');
+    expect(text).not.toContain(record.patientKey);
+    expect(text).not.toContain(record.hookInstance);
+  });
+
+  test('records who was answered what', async () => {
+    await get(`/evaluations/${record.id}`, 'Bearer other');
+    const [last] = await store.views({ limit: 1 });
+    expect(last).toMatchObject({ who: 'someone', role: 'viewer', page: 'api', evaluation: record.id });
+    expect(last?.time).toBe('2026-11-23T12:00:00.000Z');
   });
 
   test('answers 404 for an evaluation that is not there', async () => {

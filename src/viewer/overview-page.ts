@@ -1,0 +1,181 @@
+import type { DecisionStatistics, Statistics } from '../audit/statistics.ts';
+import type { CompiledGuideline, Language } from '../engine/compile.ts';
+import { renderControlChart, renderSparkline } from './charts.ts';
+import { formatNumber, formatShare } from './format.ts';
+import { type Html, html } from './html.ts';
+import { base, type PageContext } from './layout.ts';
+
+/** The time a page of statistics is about. */
+export interface TimeSpan {
+  /** First and last day. */
+  from: string;
+  to: string;
+  per: 'day' | 'week' | 'month';
+  client?: string;
+}
+
+/** What happened in a time: decisions, sources that could not be read, time taken, reasons. */
+export function renderOverview(
+  { texts, language }: PageContext,
+  guideline: CompiledGuideline,
+  statistics: Statistics,
+  span: TimeSpan,
+): Html {
+  const { evaluations, decisions, unknownKeys, latency, reasons } = statistics;
+  const shown = decisions.filter(({ total }) => total.shown > 0);
+  const silent = decisions.filter(({ total }) => total.shown === 0);
+  const sum = (name: 'shown' | 'accepted' | 'overridden' | 'ignored' | 'awaiting') =>
+    decisions.reduce((all, { total }) => all + total[name], 0);
+  return html`${renderSpanForm(base, span, texts)}
+<section><ul class="figures">
+<li><strong>${formatNumber(evaluations, language)}</strong>${texts.evaluations}</li>
+<li><strong>${formatNumber(sum('shown'), language)}</strong>${texts.shown}</li>
+<li><strong>${formatShare(sum('accepted'), closedOf(sum), language)}</strong>${texts.accepted}</li>
+<li><strong>${formatShare(sum('overridden'), closedOf(sum), language)}</strong>${texts.overridden}</li>
+<li><strong>${formatShare(sum('ignored'), closedOf(sum), language)}</strong>${texts.ignored}</li>
+${latency.map(
+  ({ share, milliseconds }) =>
+    html`<li><strong>${milliseconds === undefined ? texts.above : `≤ ${formatNumber(milliseconds, language)} ms`}</strong>${formatShare(share, 1, language)} ${texts.latencyShare}</li>`,
+)}
+</ul></section>
+<section class="long"><h2>${texts.allDecisions}</h2><p class="help">${texts.decisionsHelp}</p>
+${evaluations === 0 ? html`<p>${texts.notInChart}</p>` : renderDecisions(shown, silent, guideline, span, language, texts)}
+</section>
+<div class="columns">
+<section><h2>${texts.keysTitle}</h2><p class="help">${texts.keysHelp}</p>${
+    unknownKeys.length === 0
+      ? html`<p>${texts.keysNone}</p>`
+      : html`<div class="scroll" tabindex="0" role="region" aria-label="${texts.keysTitle}"><table><thead><tr><th scope="col">${texts.key}</th>
+<th scope="col" class="number">${texts.missing}</th><th scope="col" class="number">${texts.failed}</th><th scope="col" class="number">${texts.truncated}</th></tr></thead>
+<tbody>${unknownKeys.map(
+          ({ key, ...states }) =>
+            html`<tr><th scope="row"><code>${key}</code></th>${(['missing', 'failed', 'truncated'] as const).map(
+              (state) =>
+                html`<td class="number">${
+                  states[state] === 0
+                    ? '0'
+                    : html`<a href="${listAddress({ key, state }, span)}">${formatShare(states[state], evaluations, language)}</a>`
+                }</td>`,
+            )}</tr>`,
+        )}</tbody></table></div>`
+  }</section>
+<section><h2>${texts.reasonsTitle}</h2>${
+    reasons.length === 0
+      ? html`<p>${texts.reasonsNone}</p>`
+      : html`<table><thead><tr><th scope="col">${texts.reason}</th><th scope="col" class="number">${texts.count}</th></tr></thead>
+<tbody>${reasons.map(
+          ({
+            code,
+            count,
+          }) => html`<tr><th scope="row"><a href="${listAddress({ reason: code }, span)}">${nameReason(code, guideline, language)}</a></th>
+<td class="number">${formatNumber(count, language)}</td></tr>`,
+        )}</tbody></table>`
+  }</section></div>
+<p class="help">${texts.timeUtc}</p>`;
+}
+
+function renderDecisions(
+  shown: readonly DecisionStatistics[],
+  silent: readonly DecisionStatistics[],
+  guideline: CompiledGuideline,
+  span: TimeSpan,
+  language: Language,
+  texts: PageContext['texts'],
+): Html {
+  const link = (decision: string) => `${base}/decisions/${decision}?${spanQuery(span)}`;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${texts.allDecisions}"><table>
+<thead><tr><th scope="col">${texts.decision}</th><th scope="col" class="number">${texts.shown}</th><th scope="col" class="number">${texts.fired}</th>
+<th scope="col" class="number">${texts.accepted}</th><th scope="col" class="number">${texts.overridden}</th><th scope="col" class="number">${texts.ignored}</th>
+<th scope="col" class="number">${texts.awaiting}</th><th scope="col" class="number">${texts.unknown}</th><th scope="col">${texts.trend}</th></tr></thead>
+<tbody>${shown.map(({ decision, total, periods }) => {
+    const closed = total.accepted + total.overridden + total.ignored;
+    const title = guideline.rules.get(decision)?.title[language] ?? '';
+    return html`<tr><th scope="row"><a class="id" href="${link(decision)}">${decision}</a> ${title}</th>
+<td class="number">${formatNumber(total.shown, language)}</td><td class="number">${formatShare(total.shown, total.evaluations, language)}</td>
+<td class="number">${formatShare(total.accepted, closed, language)}</td><td class="number">${formatShare(total.overridden, closed, language)}</td>
+<td class="number">${formatShare(total.ignored, closed, language)}</td><td class="number">${formatNumber(total.awaiting, language)}</td>
+<td class="number">${formatShare(total.unknown, total.evaluations, language)}</td>
+<td>${renderSparkline(
+      periods.map(({ period, shown: count, evaluations: of }) => ({ period, count, of })),
+      `${decision}: ${texts.fired}`,
+    )}</td></tr>`;
+  })}</tbody></table></div>
+${
+  silent.length > 0 &&
+  html`<details><summary>${texts.never}: ${silent.length}</summary><ul class="plain">${silent.map(
+    ({
+      decision,
+      total,
+    }) => html`<li><a class="id" href="${link(decision)}">${decision}</a> ${guideline.rules.get(decision)?.title[language]}
+<span class="soft">${texts.met}: ${formatNumber(total.met, language)}, ${texts.unknown}: ${formatNumber(total.unknown, language)}, ${texts.error}: ${formatNumber(total.error, language)}</span></li>`,
+  )}</ul></details>`
+}`;
+}
+
+const closedOf = (sum: (name: 'accepted' | 'overridden' | 'ignored') => number): number =>
+  sum('accepted') + sum('overridden') + sum('ignored');
+
+/** One decision over time: how often it fires and what becomes of its cards, as control charts. */
+export function renderDecision(
+  { texts, language }: PageContext,
+  { decision, periods }: DecisionStatistics,
+  { versions }: Statistics,
+  span: TimeSpan,
+): Html {
+  const chart = (
+    title: string,
+    count: (of: (typeof periods)[number]) => number,
+    of: (of: (typeof periods)[number]) => number,
+  ) =>
+    renderControlChart(
+      { title, periods: periods.map((each) => ({ period: each.period, count: count(each), of: of(each) })), versions },
+      texts,
+      language,
+    );
+  const closed = (each: (typeof periods)[number]) => each.accepted + each.overridden + each.ignored;
+  return html`${renderSpanForm(`${base}/decisions/${decision}`, span, texts)}
+<section class="long"><div class="columns">
+${chart(
+  texts.fired,
+  (each) => each.shown,
+  (each) => each.evaluations,
+)}
+${chart(
+  texts.unknown,
+  (each) => each.unknown,
+  (each) => each.evaluations,
+)}
+${chart(texts.accepted, (each) => each.accepted, closed)}
+${chart(texts.overridden, (each) => each.overridden, closed)}
+${chart(texts.ignored, (each) => each.ignored, closed)}
+</div></section>
+<p class="actions">${(['met', 'unknown', 'not-met'] as const).map(
+    (outcome) =>
+      html`<a href="${listAddress({ decision, outcome }, span)}">${texts.evaluations}: ${texts[outcome]}</a> `,
+  )}</p>
+<p class="help">${texts.timeUtc}</p>`;
+}
+
+function renderSpanForm(action: string, { from, to, per, client }: TimeSpan, texts: PageContext['texts']): Html {
+  return html`<section><form class="filters" method="get" action="${action}">
+<label>${texts.from}<input type="date" name="from" value="${from}" required></label>
+<label>${texts.to}<input type="date" name="to" value="${to}" required></label>
+<label>${texts.per}<select name="per">${(['day', 'week', 'month'] as const).map(
+    (each) => html`<option value="${each}"${each === per && html` selected`}>${texts[each]}</option>`,
+  )}</select></label>
+<label>${texts.client}<input name="client" value="${client ?? ''}" placeholder="${texts.any}"></label>
+<p class="actions"><button class="main" type="submit">${texts.show}</button></p></form></section>`;
+}
+
+/** The reason a code stands for, in the words clinicians choose from. */
+export function nameReason(code: string, guideline: CompiledGuideline, language: Language): string {
+  return guideline.texts[language].overrideReasons.find((reason) => reason.code === code)?.display ?? code;
+}
+
+function spanQuery({ from, to, per, client }: TimeSpan): string {
+  return new URLSearchParams({ from, to, per, ...(client === undefined ? {} : { client }) }).toString();
+}
+
+function listAddress(conditions: Record<string, string>, { from, to, client }: TimeSpan): string {
+  return `${base}/evaluations?${new URLSearchParams({ ...conditions, from, to, ...(client === undefined ? {} : { client }) })}`;
+}
