@@ -90,7 +90,7 @@ export function decideAgain(
     ...(explanation !== undefined && { explanation }),
   });
   const adapted = adapt(cards, record.hook, record.settings.cardForm);
-  return { decisions, cards: adapted.map((card) => redactCard(card, patientKey, patientKey)) };
+  return { decisions, cards: adapted.map(redactCard) };
 }
 
 function compareDecisions(were: readonly Decision[], are: readonly Decision[]): DecisionChange[] {

@@ -340,6 +340,9 @@ function readClock({ now }: AppParts): Date {
   return now?.() ?? new Date();
 }
 
-function sendJson(response: Response, body: string): void {
-  response.set({ 'Cache-Control': 'no-store', 'Content-Type': 'application/json; charset=utf-8' }).send(body);
+function sendJson(response: Response, body: string | Uint8Array): void {
+  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  // Not `send`: it looks for a tag and for a length that Node finds out itself.
+  response.end(body);
 }

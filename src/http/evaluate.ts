@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { buildRecord, type RecordEntry, sealRecord } from '../audit/record.ts';
+import { buildRecord, pseudonymizePatient, type RecordEntry, sealRecord } from '../audit/record.ts';
 import type { Client } from '../clients/client.ts';
 import type { Card } from '../engine/cards.ts';
 import type { ReadChart } from '../engine/chart-reader.ts';
@@ -9,7 +9,7 @@ import { indexDrafts } from '../engine/readers/gather.ts';
 import type { Chart, Decision, KeyState, Outcome } from '../engine/types.ts';
 import { NotFoundError } from '../errors.ts';
 import type { collectSources } from '../fhir/collect.ts';
-import { adaptAnswer } from './adapt.ts';
+import { adaptAnswer, type HookAnswer } from './adapt.ts';
 import { chooseLanguage } from './language.ts';
 import { parseBody } from './parse.ts';
 import { describeProblem, type Problem } from './problem.ts';
@@ -41,8 +41,10 @@ export interface EvaluationMetrics {
   problems: Readonly<Record<string, string>>;
 }
 
-/** What comes of a job: the JSON to send and the record to store before, or the error. */
-export type Answer = { response: string; record: RecordEntry; metrics: EvaluationMetrics } | { error: Problem };
+/** What comes of a job: the JSON to send, in UTF-8, and the record to store before; or the error. */
+export type Answer =
+  | { response: Uint8Array<ArrayBuffer>; record: RecordEntry; metrics: EvaluationMetrics }
+  | { error: Problem };
 
 /** Answers one call of a service; never rejects. */
 export type Evaluate = (job: Job) => Promise<Answer>;
@@ -105,41 +107,55 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
   });
   const read = performance.now();
 
+  const patientKey = pseudonymizePatient(parts.patientKey, {
+    client: client.id,
+    ...(tenant !== undefined && { tenant }),
+    patientId: context.patientId,
+  });
+  const encounter = context.encounterId === undefined ? undefined : `Encounter/${context.encounterId}`;
+  // Decided for the pseudonym, as a replay will be: the record keeps these cards, only the answer names the patient.
   const { decisions, cards: decided } = parts.decide(guideline, service.id, chart, {
     language,
     client: client.settings,
     evaluation: job.evaluationId,
-    subject: `Patient/${context.patientId}`,
-    ...(context.encounterId === undefined ? {} : { encounter: `Encounter/${context.encounterId}` }),
+    subject: `Patient/${patientKey}`,
+    ...(encounter !== undefined && { encounter }),
     drafts: indexDrafts(context.draftOrders, context.patientId),
   });
   const answer = adaptAnswer(decided, hook, client.cardForm);
   const told = performance.now();
 
-  const record = buildRecord(
-    {
-      ...{ id: job.evaluationId, time: job.receivedAt, client: client.id, hook, service: service.id, hookInstance },
-      ...(tenant !== undefined && { tenant }),
-      patientId: context.patientId,
-      knowledge: { version: guideline.head.version, hash: guideline.hash },
-      code: parts.code,
-      language,
-      settings: { ...client.settings, ...(client.cardForm && { cardForm: client.cardForm }) },
-      ...{ chart, decisions, cards: answer.cards },
-      durations: {
-        collect: collected - parsed,
-        read: read - collected,
-        decide: told - read,
-        total: told - started,
-      },
-    },
-    parts.patientKey,
-  );
+  const record = buildRecord({
+    ...{ id: job.evaluationId, time: job.receivedAt, client: client.id, hook, service: service.id, hookInstance },
+    ...(tenant !== undefined && { tenant }),
+    patientKey,
+    knowledge: { version: guideline.head.version, hash: guideline.hash },
+    code: parts.code,
+    language,
+    settings: { ...client.settings, ...(client.cardForm && { cardForm: client.cardForm }) },
+    ...(encounter !== undefined && { encounter }),
+    ...{ chart, decisions, cards: answer.cards },
+    durations: { collect: collected - parsed, read: read - collected, decide: told - read, total: told - started },
+  });
+  const cards = JSON.stringify(answer.cards);
+  const isSame = record.cards.every((card, at) => card === answer.cards[at]);
   return {
-    response: JSON.stringify(answer),
-    record: sealRecord(record),
+    response: writeAnswer(answer, cards, patientKey, context.patientId),
+    record: isSame ? sealRecord(record, cards) : sealRecord(record),
     metrics: countEvaluation(chart, problems, decisions, decided),
   };
+}
+
+/** Writes the answer with the patient in the place of the pseudonym, which stands nowhere else: nobody outside knows it. */
+function writeAnswer(
+  { cards: _, ...beside }: HookAnswer,
+  cards: string,
+  patientKey: string,
+  patientId: string,
+): Uint8Array<ArrayBuffer> {
+  const json = `${JSON.stringify({ ...beside, cards: 0 }).slice(0, -2)}${cards}}`;
+  const written = JSON.stringify(patientId).slice(1, -1);
+  return new TextEncoder().encode(json.replaceAll(`Patient/${patientKey}`, () => `Patient/${written}`));
 }
 
 function countEvaluation(

@@ -31,6 +31,8 @@ const evaluate = createEvaluate({
 });
 
 parentPort?.on('message', async ({ id, job }: WorkerCall) => {
-  parentPort?.postMessage({ id, answer: await evaluate(job) } satisfies WorkerReply);
+  const answer = await evaluate(job);
+  const moved = 'error' in answer ? [] : [answer.response.buffer, answer.record.content.buffer];
+  parentPort?.postMessage({ id, answer } satisfies WorkerReply, moved);
 });
 parentPort?.postMessage('ready');

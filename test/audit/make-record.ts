@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { buildRecord, cardExtension, type EvaluationRecord, type RecordInput } from '../../src/audit/record.ts';
+import {
+  buildRecord,
+  cardExtension,
+  type EvaluationRecord,
+  pseudonymizePatient,
+  type RecordInput,
+} from '../../src/audit/record.ts';
 
 export const secret = Buffer.alloc(32, 7);
 
+export type RecordChanges = Partial<RecordInput> & { patientId?: string };
+
 /** An evaluation of one patient with a liver finding, as the worker hands it over. */
-export function makeInput(changes: Partial<RecordInput> = {}): RecordInput {
+export function makeInput({ patientId = 'patient-1', ...changes }: RecordChanges = {}): RecordInput {
+  const { client = 'demo', tenant } = changes;
   return {
     id: randomUUID(),
     time: '2026-11-23T10:00:00.000Z',
@@ -12,7 +21,7 @@ export function makeInput(changes: Partial<RecordInput> = {}): RecordInput {
     hook: 'patient-view',
     service: 'diagnostisk-pakkeforloeb-patient-view',
     hookInstance: randomUUID(),
-    patientId: 'patient-1',
+    patientKey: pseudonymizePatient(secret, { client, ...(tenant !== undefined && { tenant }), patientId }),
     knowledge: { version: '2022.1.0', hash: 'sha256:00' },
     code: '0.1.0',
     language: 'da',
@@ -55,6 +64,6 @@ export function makeCard() {
   };
 }
 
-export function makeRecord(changes: Partial<RecordInput> = {}): EvaluationRecord {
-  return buildRecord(makeInput(changes), secret);
+export function makeRecord(changes: RecordChanges = {}): EvaluationRecord {
+  return buildRecord(makeInput(changes));
 }

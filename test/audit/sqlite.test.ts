@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { chainStart, digestText, hashLink, sealRecord } from '../../src/audit/record.ts';
 import { openSqliteStore, type SqliteOptions } from '../../src/audit/sqlite.ts';
@@ -179,7 +179,7 @@ describe('verification finds', () => {
     for (let count = 0; count < 4; count += 1) await appendOne(store);
   });
 
-  const content = `x'${gzipSync('{}').toString('hex')}'`;
+  const content = `x'${brotliCompressSync('{}').toString('hex')}'`;
   test.each([
     ['content that was replaced', `UPDATE payload SET content = ${content} WHERE seq = 2`, 2, 'content was changed'],
     ['content that is no record', "UPDATE payload SET content = x'00' WHERE seq = 2", 2, 'content is no record'],
