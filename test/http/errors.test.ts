@@ -3,6 +3,7 @@ import request from 'supertest';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { AuthError } from '../../src/errors.ts';
+import { readRequest } from '../../src/http/request.ts';
 import { createRequest, createTestApp } from './fakes.ts';
 
 const limits = readConfig({}).limits;
@@ -94,6 +95,19 @@ describe('what real clients send is taken', () => {
     ],
   ])('%s', async (_, body) => {
     expect((await post(body)).status).toBe(200);
+  });
+
+  it.each([
+    [300, 300],
+    ['300', 300],
+    [0, 0],
+    [null, undefined],
+    ['', undefined],
+    ['soon', undefined],
+    [true, undefined],
+  ])('a token that ends in %j seconds is taken to end in %j', (sent, seconds) => {
+    const body = createRequest({ fhirServer: 'http://f', fhirAuthorization: { access_token: 't', expires_in: sent } });
+    expect(readRequest(body, 'patient-view', limits.entries).fhirAuthorization?.expires_in).toBe(seconds);
   });
 });
 

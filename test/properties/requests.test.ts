@@ -141,7 +141,7 @@ describe('a request with parts replaced or taken away', () => {
       }).replace('"HERE"', value);
       const started = Date.now();
       const answer = await request(app).post(address).set('Content-Type', 'application/json').send(body);
-      expect([200, 400, 412], name).toContain(answer.status);
+      expect([200, 400, 412, 413], name).toContain(answer.status);
       expect(Date.now() - started, name).toBeLessThan(limits.deadlineMs);
     }
   });
@@ -208,7 +208,7 @@ describe('calls to FHIR servers', () => {
             }),
           );
         expect([200, 412]).toContain(answer.status);
-        expect(Date.now() - started).toBeLessThan(collectMs + 1_000);
+        expect(Date.now() - started).toBeLessThan(collectMs + 3_000);
       }),
       { numRuns: 80 },
     );
