@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import type * as z from 'zod';
 import { conceptFiles } from '../../src/engine/concepts.ts';
 import type { Source, Sources } from '../../src/engine/types.ts';
-import { type Case, type Finding, type Item, type KeyName, keyNames } from './case.ts';
+import { type Case, type Draft, type Finding, type Item, type KeyName, keyNames } from './case.ts';
 
 type Concepts = { [F in keyof typeof conceptFiles]: z.infer<(typeof conceptFiles)[F]> } & {
   systems: Readonly<Record<string, readonly string[]>>;
@@ -129,6 +129,23 @@ export function buildPrefetch(testCase: Case, concepts: Concepts): Record<string
   return prefetch;
 }
 
+/** What the context of an order hook says: the drafts, and which of them were chosen. */
+export function buildContext(
+  testCase: Case,
+  concepts: Concepts,
+): { draftOrders: object; selections: string[] | undefined } {
+  const writer = new Writer(testCase.today, concepts);
+  const drafts = testCase.drafts.flatMap((draft) =>
+    writer.writeDraft(draft).map((resource) => ({ resource, selected: draft.selected })),
+  );
+  return {
+    draftOrders: { resourceType: 'Bundle', type: 'collection', entry: drafts.map(({ resource }) => ({ resource })) },
+    selections: drafts.some(({ selected }) => selected !== undefined)
+      ? drafts.flatMap(({ resource, selected }) => (selected ? [`${resource.resourceType}/${resource.id}`] : []))
+      : undefined,
+  };
+}
+
 /** The prefetch as the engine gets it, in the states the case names; present or empty otherwise. */
 export function readSources(testCase: Case, prefetch: Readonly<Record<string, unknown>>): Sources {
   const sources: Record<string, Source> = {};
@@ -163,6 +180,7 @@ class Writer {
   readonly #today: string;
   readonly #concepts: Concepts;
   #count = 0;
+  readonly #drafted = new Map<string, number>();
 
   constructor(today: string, concepts: Concepts) {
     this.#today = today;
@@ -198,6 +216,34 @@ class Writer {
       case 'resource':
         return [item.resource];
     }
+  }
+
+  writeDraft(draft: Draft): Resource[] {
+    if ('resource' in draft) return [draft.resource];
+    const { status = 'draft', subject } = draft;
+    const common = { status, code: draft.code, authored: 0, subject };
+    if ('refer' in draft) {
+      const referral = this.#referral({ kind: 'refer', refer: draft.refer, ...common });
+      return [{ ...referral, id: this.#nameDraft(draft.refer), ...buildContent(draft.content ?? []) }];
+    }
+    const { order, except, site } = draft;
+    const names = ['trin1', 'haematology', 'step2'].includes(order)
+      ? this.#package(order as 'trin1', except).map(([analysis]) => analysis)
+      : [order];
+    return names.map((name) => {
+      const coding = this.#siteCodings({ site });
+      return {
+        ...this.#order({ kind: 'order', order: name, ...common }),
+        id: this.#nameDraft(name),
+        ...(coding.length > 0 && { bodySite: [{ coding }] }),
+      };
+    });
+  }
+
+  #nameDraft(name: string): string {
+    const count = (this.#drafted.get(name) ?? 0) + 1;
+    this.#drafted.set(name, count);
+    return count === 1 ? `draft-${name}` : `draft-${name}-${count}`;
   }
 
   #condition(item: Item & { kind: 'condition' }): Resource {
@@ -613,6 +659,40 @@ class Writer {
   #instant(daysAgo: number): string {
     return `${this.#date(daysAgo)}T10:15:00+01:00`;
   }
+}
+
+/** Where the parts of a referral stand; the last two are named and not sent. */
+function buildContent(parts: readonly string[]): object {
+  const has = (part: string): boolean => parts.includes(part);
+  const contained = [
+    ...(has('telephone')
+      ? [{ resourceType: 'Practitioner', id: 'referrer', telecom: [{ system: 'phone', value: '+45 00 00 00 00' }] }]
+      : []),
+    ...(has('consent')
+      ? [
+          {
+            resourceType: 'Consent',
+            id: 'consent',
+            status: 'active',
+            scope: { coding: [{ system: `${hl7}/consentscope`, code: 'treatment' }] },
+            category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }],
+          },
+        ]
+      : []),
+  ];
+  const supportingInfo = [
+    ...(has('consent') ? [{ reference: '#consent' }] : []),
+    ...(has('letter') ? [{ reference: 'DocumentReference/letter' }] : []),
+  ];
+  return {
+    ...(contained.length > 0 && { contained }),
+    ...(supportingInfo.length > 0 && { supportingInfo }),
+    ...(has('symptoms') && { reasonCode: [{ text: 'Symptomer og fund' }] }),
+    ...(has('rationale') && { note: [{ text: 'Begrundelse' }] }),
+    ...(has('patient-informed') && { patientInstruction: 'Patienten er informeret' }),
+    ...(has('telephone') && { requester: { reference: '#referrer' } }),
+    ...(has('requester') && { requester: { reference: 'PractitionerRole/elsewhere' } }),
+  };
 }
 
 function needsObservation(finding: Finding): boolean {

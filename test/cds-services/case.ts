@@ -178,6 +178,35 @@ const itemSchema = z.looseObject({}).transform((item, context): Item => {
   return { kind, ...parsed.data } as Item;
 });
 
+/** Something in `context.draftOrders`; its id is `draft-` and the name, with a number from the second of that name on. */
+const draftCommon = {
+  /** Named in `context.selections`; where no draft says so, the client sends no selections. */
+  selected: z.boolean().optional(),
+  /** `draft` unless named. */
+  status: z.string().optional(),
+  code: codes.optional(),
+  ...common,
+};
+const draftSchema = z.union([
+  z.strictObject({
+    order: z.string(),
+    site: conceptId.optional(),
+    except: z.array(conceptId).optional(),
+    ...draftCommon,
+  }),
+  z.strictObject({
+    refer: z.string(),
+    /** The parts that are there; `letter`: an attached document that is not sent; `requester`: a referrer who is not. */
+    content: z
+      .array(z.enum(['symptoms', 'rationale', 'patient-informed', 'consent', 'telephone', 'letter', 'requester']))
+      .optional(),
+    ...draftCommon,
+  }),
+  /** A FHIR resource as it stands. */
+  z.strictObject({ resource: z.looseObject({ resourceType: z.string() }), selected: z.boolean().optional() }),
+]);
+export type Draft = z.infer<typeof draftSchema>;
+
 const outcome = z.enum(['met', 'not-met', 'unknown']);
 const expectedDecision = z.union([outcome, z.strictObject({ outcome, reason: z.string() })]);
 
@@ -193,6 +222,9 @@ const expectedCard = z.strictObject({
   missing: z.union([z.array(z.string()), z.enum(['trin1', 'step2'])]).optional(),
   cautions: z.array(z.string()).optional(),
   suggests: z.union([z.array(z.string()), z.enum(['trin1', 'step2'])]).optional(),
+  /** Drafts that suggestions delete or complete, by their names. */
+  deletes: z.array(z.string()).optional(),
+  updates: z.array(z.string()).optional(),
 });
 export type ExpectedCard = z.infer<typeof expectedCard>;
 
@@ -214,6 +246,7 @@ const caseSchema = z.strictObject({
   id: z.string().regex(/^[A-Z]{3}-\d\d \S/, 'the decision, then what the case shows'),
   section: z.string().min(1),
   today: z.iso.date().default('2026-11-23'),
+  service: z.enum(['patient-view', 'order-select', 'order-sign']).default('patient-view'),
   patient: z.strictObject({
     sex: z.enum(['female', 'male']).optional(),
     age: z.number().int().optional(),
@@ -222,12 +255,15 @@ const caseSchema = z.strictObject({
     cpr: z.string().optional(),
   }),
   record: z.array(itemSchema),
+  drafts: z.array(draftSchema).default([]),
   keys: z.partialRecord(z.enum(keyNames), z.enum(['missing', 'failed', 'truncated'])).default({}),
   client: z
     .strictObject({
       ledger: z.record(z.string(), z.string()).optional(),
       contact: z.string().optional(),
       notAssessed: z.literal(true).optional(),
+      orderSignOnly: z.literal('warnings').optional(),
+      referralChecklist: z.literal(true).optional(),
       /** The client's own codes, by concept. */
       codes: z.record(conceptId, z.array(z.strictObject({ system: z.string(), code: z.string() }))).optional(),
     })

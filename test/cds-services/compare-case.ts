@@ -49,7 +49,17 @@ function readCard(card: Card): Required<ExpectedCard> {
     missing: decision.missing ?? [],
     cautions: decision.cautions ?? [],
     suggests: actions.flatMap((action) => (action.type === 'create' ? [nameOrder(action.resource as Order)] : [])),
+    deletes: [
+      ...new Set(actions.flatMap((action) => (action.type === 'delete' ? [nameDraft(action.resourceId)] : []))),
+    ],
+    updates: actions.flatMap((action) =>
+      action.type === 'update' ? [nameDraft((action.resource as { id?: string }).id ?? '')] : [],
+    ),
   };
+}
+
+function nameDraft(reference: string): string {
+  return reference.replace(/^(ServiceRequest\/)?draft-/, '');
 }
 
 interface Order {
