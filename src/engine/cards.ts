@@ -104,40 +104,50 @@ export function buildCards(
   const untold = new Set([...(options.client.off ?? []), ...(options.client.shadow ?? [])]);
   const closedGates = guideline.gates.filter((gate) => results.facts.truth(gate.if) === true);
 
-  for (const id of service.rules) {
-    if (options.client.off?.includes(id)) continue;
+  const propose = (id: string): void => {
+    if (options.client.off?.includes(id)) return;
     const result = results.get(id);
     const { cards, ask } = result.rule;
     const isOpen = result.outcome === 'unknown' && ask !== undefined && results.facts.truth(ask.if) === true;
-    if (result.outcome !== 'met' && !isOpen) continue;
+    if (result.outcome !== 'met' && !isOpen) return;
     if (silent.has(id)) {
       result.reason = 'not-asked-for';
-      continue;
+      return;
     }
+    let withheld: string | undefined;
+    let isTold = false;
     for (const card of cards) {
       if (card.if !== undefined && results.facts.truth(card.if) !== true) continue;
-      const withheld =
+      const reason =
         closedGates.find((gate) => gate.topics.has(card.topic))?.reason ??
         supersededBy(guideline, id, results, untold) ??
         card.withhold.find((entry) => results.facts.truth(entry.if) === true)?.value ??
-        (isReferralDrafted(guideline, card, results) ? 'drafted' : undefined);
-      if (withheld !== undefined) {
-        result.reason = withheld;
+        (isReferralDrafted(guideline, card, results) ? 'drafted' : undefined) ??
+        (untold.has(id) ? 'shadow' : undefined);
+      if (reason !== undefined) {
+        withheld = reason;
         continue;
       }
-      if (untold.has(id)) {
-        result.reason = 'shadow';
-        continue;
-      }
+      isTold = true;
       const key = `${card.topic} ${card.pathway ?? ''}`;
       const draft = drafts.get(key) ?? { topic: card.topic, pathway: card.pathway, results: [] };
       const most = atMost.get(id);
       draft.results.push({ result, card: most === undefined ? card : toneDown(card, most), open: isOpen });
       drafts.set(key, draft);
     }
-  }
+    if (!isTold && withheld !== undefined) result.reason = withheld;
+  };
+  for (const id of service.rules) isolate([results.get(id)], () => propose(id));
 
-  const built = dropRepeated([...drafts.values()].map((draft) => buildCard(guideline, draft, results, options)));
+  const built = dropRepeated(
+    [...drafts.values()].flatMap(
+      (draft) =>
+        isolate(
+          draft.results.map(({ result }) => result),
+          () => [buildCard(guideline, draft, results, options)],
+        ) ?? [],
+    ),
+  );
   const cards = built.filter((card) => isWanted(card, service, options)).map(sayHowToChoose);
   for (const card of built) {
     if (isWanted(card, service, options)) continue;
@@ -148,6 +158,19 @@ export function buildCards(
     if (card !== undefined) cards.push(card);
   }
   return cards.sort((a, b) => indicatorRank[b.indicator] - indicatorRank[a.indicator]);
+}
+
+/** A card that fails takes its decisions with it, as errors in the trace, and leaves the others alone. */
+function isolate<T>(results: readonly Result[], build: () => T): T | undefined {
+  try {
+    return build();
+  } catch (error) {
+    for (const result of results) {
+      result.outcome = 'error';
+      result.reason = error instanceof Error ? (error.message.split('\n')[0] ?? 'failed') : 'failed';
+    }
+    return undefined;
+  }
 }
 
 /** Nobody is told to write the referral they are writing. */
@@ -228,9 +251,10 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
           ),
     ),
   );
-  const cautions = guideline.cautions
-    .filter((caution) => rules.some((rule) => caution.rules.has(rule.id)) && facts.truth(caution.if) === true)
-    .map((caution) => caution.id);
+  const told = guideline.cautions.filter(
+    (caution) => rules.some((rule) => caution.rules.has(rule.id)) && facts.truth(caution.if) === true,
+  );
+  const cautions = told.filter((caution) => !caution.toldOnly).map((caution) => caution.id);
   const sections = unique(rules.flatMap((rule) => rule.sections));
   const ledger = unique(rules.flatMap((rule) => rule.ledger));
   const contact = draft.results.some(({ card }) => card.contact) ? client.contact : undefined;
@@ -268,7 +292,7 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     bullets('missing', missing.map(nameOf)),
     bullets(
       'cautions',
-      cautions.map((id) => fill(texts.cautions[id] ?? id)),
+      told.map(({ id }) => fill(texts.cautions[id] ?? id)),
     ),
     contact === undefined
       ? ''

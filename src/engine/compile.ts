@@ -96,6 +96,7 @@ export interface CompiledCaution {
   id: string;
   if: Expression;
   rules: ReadonlySet<string>;
+  toldOnly: boolean;
 }
 export interface CompiledService {
   id: string;
@@ -474,7 +475,12 @@ export function compileGuideline(
     for (const language of ['da', 'en'] as const) {
       if (!(id in files.texts[language].cautions)) mistake(`texts/${language}.yaml`, `cautions.${id} is missing`);
     }
-    return { id, if: over(place)(caution.if), rules: rulesMatching(place, caution.rules) };
+    return {
+      id,
+      if: over(place)(caution.if),
+      rules: rulesMatching(place, caution.rules),
+      toldOnly: caution.toldOnly ?? false,
+    };
   });
 
   for (const language of ['da', 'en'] as const) {

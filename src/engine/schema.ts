@@ -197,7 +197,13 @@ export const rulesSchema = z.array(ruleSchema);
 
 export const cautionsSchema = z.record(
   z.string().regex(/^[a-z0-9-]+$/),
-  z.strictObject({ if: fhirpath, rules: ruleIds, sections: z.array(z.string()).optional() }),
+  z.strictObject({
+    if: fhirpath,
+    rules: ruleIds,
+    sections: z.array(z.string()).optional(),
+    /** Told in the detail only, not listed among the card's `cautions`. */
+    toldOnly: z.literal(true).optional(),
+  }),
 );
 
 export const ledgerSchema = z.array(
