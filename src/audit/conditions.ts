@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { CompiledGuideline } from '../engine/compile.ts';
 import { RequestError } from '../errors.ts';
+import { makersOf } from './statistics.ts';
 import type { EvaluationConditions } from './store.ts';
 
 const dateOrTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z?)?$/;
@@ -66,14 +67,14 @@ export function readConditions(
   if (outcome === 'not-met' && decision === undefined) {
     throw new RequestError('outcome: not-met is asked of one decision: name it.', 'decision');
   }
-  const services = [...guideline.services.values()].filter(({ rules }) => decision && rules.includes(decision));
+  const services = decision === undefined ? [] : makersOf(guideline, decision);
   return {
     ...withoutAbsent(rest),
     ...(from !== undefined && { from: readInstant(from, 0) }),
     ...(to !== undefined && { to: readInstant(to, 1) }),
     ...(decision !== undefined && { decision: { id: decision, outcome: outcome ?? 'met' } }),
     ...(decision === undefined && outcome !== undefined && { decision: { outcome } }),
-    ...(outcome === 'not-met' && services.length > 0 && { services: services.map(({ id }) => id) }),
+    ...(outcome === 'not-met' && services.length > 0 && { services }),
     ...(key !== undefined && state !== undefined && { unknownKey: { key, state } }),
   };
 }
@@ -82,7 +83,10 @@ export function readConditions(
 function readInstant(given: string, days: number): string {
   const isDay = !given.includes('T');
   const instant = new Date(isDay ? `${given}T00:00Z` : given.endsWith('Z') ? given : `${given}Z`);
-  if (Number.isNaN(instant.getTime())) throw new RequestError(`${given} is not a date or time.`);
+  // 31 February would be taken for a day of March.
+  if (Number.isNaN(instant.getTime()) || !instant.toISOString().startsWith(given.slice(0, 'YYYY-MM-DD'.length))) {
+    throw new RequestError(`${given}: there is no such date or time.`);
+  }
   if (isDay) instant.setUTCDate(instant.getUTCDate() + days);
   return instant.toISOString();
 }

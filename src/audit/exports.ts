@@ -6,9 +6,15 @@ import type { PeriodCount, SealedEvaluation } from './store.ts';
 /** Who an export is for: `viewer` gets no patient keys and no hook instances. */
 export type Audience = 'viewer' | 'reviewer';
 
-/** The record of a stored evaluation; undefined once erased. */
-export function readRecord({ content }: SealedEvaluation): EvaluationRecord | undefined {
-  return content === undefined ? undefined : JSON.parse(unsealRecord(content));
+/** The record of a stored evaluation; undefined once erased, and where somebody changed it into something else. */
+export function readRecord({ content }: Pick<SealedEvaluation, 'content'>): EvaluationRecord | undefined {
+  if (content === undefined) return undefined;
+  try {
+    return JSON.parse(unsealRecord(content));
+  } catch {
+    // `verify` tells of it; one such record must not keep all others from being read.
+    return undefined;
+  }
 }
 
 const columns = [
@@ -130,7 +136,7 @@ export interface MonthOptions {
   /** When the report is made: ISO, UTC. */
   date: string;
   /** Days after which a card nobody answered counts as ignored. */
-  windowDays: number;
+  feedbackDays: number;
 }
 
 const populations = ['met', 'unknown', 'error', 'shown', 'accepted', 'overridden'] as const;
@@ -143,13 +149,13 @@ const populations = ['met', 'unknown', 'error', 'shown', 'accepted', 'overridden
 export function buildMeasureReport(
   counts: readonly PeriodCount[],
   guideline: Pick<CompiledGuideline, 'head' | 'rules'>,
-  { month, date, windowDays }: MonthOptions,
+  { month, date, feedbackDays }: MonthOptions,
 ): object {
   const { canonical } = guideline.head;
   const end = new Date(`${month}-01T00:00:00Z`);
   end.setUTCMonth(end.getUTCMonth() + 1);
   const closing = new Date(end);
-  closing.setUTCDate(closing.getUTCDate() + windowDays);
+  closing.setUTCDate(closing.getUTCDate() + feedbackDays);
   const isComplete = date >= closing.toISOString();
   end.setUTCDate(end.getUTCDate() - 1);
   const sum = (kind: string, name: string) =>

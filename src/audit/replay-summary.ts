@@ -17,6 +17,8 @@ export interface ReplaySummary {
   evaluations: number;
   /** Of those, erased ones: there is nothing to decide again. */
   erased: number;
+  /** Evaluations whose stored content is no record any more: `verify` tells which. */
+  unreadable: number;
   identical: number;
   /** Evaluations that were recorded under the knowledge of the replay and come out otherwise: the first of them, and how many. */
   notReproduced: string[];
@@ -29,11 +31,11 @@ export interface ReplaySummary {
 const mostNamed = 20;
 
 /** Sums replays up as they come. */
-export function createReplaySummary(): { add(replay: Replay | undefined): void; read(): ReplaySummary } {
+export function createReplaySummary(): { add(replay: Replay | 'erased' | 'unreadable'): void; read(): ReplaySummary } {
   const byDecision = new Map<string, DecisionSummary>();
   const patients = new Set<string>();
   const notReproduced: string[] = [];
-  const counts = { evaluations: 0, erased: 0, identical: 0, notReproducedCount: 0 };
+  const counts = { evaluations: 0, erased: 0, unreadable: 0, identical: 0, notReproducedCount: 0 };
   const of = (decision: string): DecisionSummary => {
     let summary = byDecision.get(decision);
     if (summary === undefined) {
@@ -45,8 +47,8 @@ export function createReplaySummary(): { add(replay: Replay | undefined): void; 
   return {
     add(replay) {
       counts.evaluations += 1;
-      if (replay === undefined) {
-        counts.erased += 1;
+      if (typeof replay === 'string') {
+        counts[replay] += 1;
         return;
       }
       if (replay.isIdentical) counts.identical += 1;

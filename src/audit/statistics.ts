@@ -1,4 +1,5 @@
-import type { PeriodCount } from './store.ts';
+import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CountQuery, PeriodCount } from './store.ts';
 
 /** What happened around one decision in one period, or in all of them. */
 export interface DecisionCounts {
@@ -186,4 +187,17 @@ export function chartShares(periods: readonly { period: string; count: number; o
       return { ...each, share, low, high, isOutside: share < low || share > high };
     }),
   };
+}
+
+/** Ids of the services that make a decision. */
+export function makersOf({ services }: Pick<CompiledGuideline, 'services'>, decision: string): string[] {
+  return [...services.values()].filter(({ rules }) => rules.includes(decision)).map(({ id }) => id);
+}
+
+/** The last day of a period that begins on a day. */
+export function findLastDay(period: string, per: CountQuery['per']): string {
+  const last = new Date(period);
+  if (per === 'week') last.setUTCDate(last.getUTCDate() + 6);
+  if (per === 'month') last.setUTCMonth(last.getUTCMonth() + 1, 0);
+  return last.toISOString().slice(0, 10);
 }

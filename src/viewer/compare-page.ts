@@ -1,9 +1,10 @@
 import type { ReplayRow, ReplaySummary } from '../audit/replay-summary.ts';
 import type { CompiledGuideline, Language } from '../engine/compile.ts';
 import { formatNumber, formatTime } from './format.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html, trustMarkup } from './html.ts';
 import { base, type PageContext } from './layout.ts';
-import type { Texts } from './texts.ts';
+import { styleSheet } from './style.ts';
+import { type Texts, viewerTexts } from './texts.ts';
 
 /** What is asked for on the page that compares. */
 export interface CompareForm {
@@ -39,20 +40,36 @@ export function renderCompare(
 ${comparison !== undefined && renderComparison(comparison, guideline, texts, language)}`;
 }
 
-/** What a comparison found, for a page or a report of its own. */
-export function renderComparison(
+/** What a comparison found, as a file that needs nothing else. */
+export function renderReport(
+  comparison: Comparison,
+  guideline: CompiledGuideline,
+  title: string,
+  language: Language,
+): string {
+  const texts = viewerTexts[language];
+  return html`<!doctype html>
+<html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${texts.compare}: ${title}</title><style>${trustMarkup(styleSheet)}</style></head>
+<body><main><h1>${texts.compare}</h1><p class="code">${title}</p>${renderComparison(comparison, guideline, texts, language)}</main></body></html>
+`.markup;
+}
+
+function renderComparison(
   { summary, rows, hasMore }: Comparison,
   guideline: CompiledGuideline,
   texts: Texts,
   language: Language,
 ): Html {
-  const { evaluations, erased, identical, patients, notReproduced, notReproducedCount, decisions } = summary;
+  const { evaluations, erased, unreadable, identical, patients, notReproduced, notReproducedCount, decisions } =
+    summary;
   const link = (id: string) => html`<a class="code" href="${base}/evaluations/${id}">${id}</a>`;
   return html`<section><ul class="figures">
-<li><strong>${formatNumber(evaluations - erased, language)}</strong>${texts.compared}</li>
+<li><strong>${formatNumber(evaluations - erased - unreadable, language)}</strong>${texts.compared}</li>
 <li><strong>${formatNumber(identical, language)}</strong>${texts.identical}</li>
 <li><strong>${formatNumber(patients, language)}</strong>${texts.patientsTouched}</li>
-${erased > 0 && html`<li><strong>${formatNumber(erased, language)}</strong>${texts.erased}</li>`}</ul>
+${erased > 0 && html`<li><strong>${formatNumber(erased, language)}</strong>${texts.erased}</li>`}
+${unreadable > 0 && html`<li class="wrong"><strong>${formatNumber(unreadable, language)}</strong>${texts.unreadable}</li>`}</ul>
 ${notReproducedCount > 0 && html`<p class="wrong">${texts.notReproduced}: ${notReproducedCount}</p><ul class="plain">${notReproduced.map((id) => html`<li>${link(id)}</li>`)}</ul>`}</section>
 <section class="long"><h2>${texts.allDecisions}</h2>
 ${

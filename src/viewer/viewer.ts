@@ -13,7 +13,7 @@ import * as z from 'zod';
 import { conditionNames, readConditions } from '../audit/conditions.ts';
 import { buildAuditEvent, csvHeader, writeCsvRow, writeNdjsonRow } from '../audit/exports.ts';
 import { scanEvaluations } from '../audit/scan.ts';
-import { type Statistics, summarizeCounts } from '../audit/statistics.ts';
+import { findLastDay, makersOf, type Statistics, summarizeCounts } from '../audit/statistics.ts';
 import type { AuditStore, SealedEvaluation } from '../audit/store.ts';
 import type { CompiledGuideline, Language } from '../engine/compile.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
@@ -225,24 +225,10 @@ async function readStatistics(parts: ViewerParts, { from, to, per, client }: Tim
     ...(client !== undefined && { client }),
   });
   return summarizeCounts(counts, {
-    decisions: [...parts.guideline.rules.keys()].map((id) => ({ id, services: servicesOf(parts.guideline, id) })),
+    decisions: [...parts.guideline.rules.keys()].map((id) => ({ id, services: makersOf(parts.guideline, id) })),
     openFrom: dayOf(new Date(parts.now().getTime() - parts.feedbackDays * millisecondsPerDay)),
     endOf: (period) => findLastDay(period, per),
   });
-}
-
-/** Ids of the services that make a decision. */
-export function servicesOf({ services }: CompiledGuideline, decision: string): string[] {
-  return [...services.values()].filter(({ rules }) => rules.includes(decision)).map(({ id }) => id);
-}
-
-/** The last day of a period that begins on a day. */
-export function findLastDay(period: string, per: TimeSpan['per']): string {
-  if (per === 'day') return period;
-  const last = new Date(period);
-  if (per === 'week') last.setUTCDate(last.getUTCDate() + 6);
-  else last.setUTCMonth(last.getUTCMonth() + 1, 0);
-  return dayOf(last);
 }
 
 function showOverview(parts: ViewerParts): RequestHandler {

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { type EvaluationRecord, unsealRecord } from '../audit/record.ts';
+import { readRecord } from '../audit/exports.ts';
+import type { EvaluationRecord } from '../audit/record.ts';
 import { createReplay, type Replay } from '../audit/replay.ts';
 import type { CompiledGuideline } from '../engine/compile.ts';
 import { findNearestMisses } from '../engine/nearest-miss.ts';
@@ -40,9 +41,12 @@ function explain(record: EvaluationRecord): Explanation {
 }
 
 /** Decides records again with the knowledge of that name. */
-function replay(knowledge: string, contents: readonly Uint8Array[]): Replay[] {
+function replay(knowledge: string, contents: readonly Uint8Array[]): (Replay | 'unreadable')[] {
   const { replay: decideAgain } = load(knowledge);
-  return contents.map((content) => decideAgain(JSON.parse(unsealRecord(content))));
+  return contents.map((content) => {
+    const record = readRecord({ content });
+    return record === undefined ? 'unreadable' : decideAgain(record);
+  });
 }
 
 function load(name: string): Loaded {

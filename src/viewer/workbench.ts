@@ -74,17 +74,17 @@ export function createWorkbench(knowledgeFolder: string, choices: Readonly<Recor
       const rows: ReplayRow[] = [];
       let hasMore = false;
       let batch: Uint8Array[] = [];
-      const take = (replays: readonly Replay[]) => {
+      const take = (replays: readonly (Replay | 'unreadable')[]) => {
         for (const replay of replays) {
           summary.add(replay);
-          for (const row of listChanges(replay)) {
+          for (const row of replay === 'unreadable' ? [] : listChanges(replay)) {
             if (rows.length < mostRows) rows.push(row);
             else hasMore = true;
           }
         }
       };
       for await (const { content } of scanEvaluations(store, conditions, most)) {
-        if (content === undefined) summary.add(undefined);
+        if (content === undefined) summary.add('erased');
         else batch.push(content);
         if (batch.length < batchSize) continue;
         take(await call('replay', knowledge, batch));

@@ -4,8 +4,8 @@ import { canonicalJson, type EvaluationRecord } from '../../src/audit/record.ts'
 import { createReplay, decideAgain, type Replay } from '../../src/audit/replay.ts';
 import { createReplaySummary, listChanges, writeChangeRow } from '../../src/audit/replay-summary.ts';
 import { cardForms } from '../../src/clients/client.ts';
-import type { CompiledGuideline } from '../../src/engine/compile.ts';
 import type { ClientSettings } from '../../src/engine/cards.ts';
+import type { CompiledGuideline } from '../../src/engine/compile.ts';
 import { adaptRecorded } from '../../src/http/adapt.ts';
 import { loadKnowledge } from '../../src/knowledge.ts';
 import { guideline, readCases } from '../cds-services/decide-cases.ts';
@@ -134,12 +134,22 @@ describe('an evaluation decided again with other knowledge', () => {
     const [row] = listChanges(found);
     expect(row).toMatchObject({ decision: 'MUP-01', patientKey: record.patientKey, card: { change: 'lost' } });
     if (row === undefined) throw new Error('No row');
-    expect(writeChangeRow(row)).toMatch(new RegExp(`${record.patientKey},MUP-01,.*,lost,mup-referral,diagnostic-mup\r\n$`));
+    expect(writeChangeRow(row)).toMatch(
+      new RegExp(`${record.patientKey},MUP-01,.*,lost,mup-referral,diagnostic-mup\r\n$`),
+    );
 
     const summary = createReplaySummary();
-    for (const each of [found, found, replay(record), undefined]) summary.add(each);
+    for (const each of [found, found, replay(record), 'erased', 'unreadable'] as const) summary.add(each);
     expect(summary.read()).toMatchObject({
-      ...{ evaluations: 4, erased: 1, identical: 1, patients: 1, notReproduced: [], notReproducedCount: 0 },
+      ...{
+        evaluations: 5,
+        erased: 1,
+        unreadable: 1,
+        identical: 1,
+        patients: 1,
+        notReproduced: [],
+        notReproducedCount: 0,
+      },
       decisions: expect.arrayContaining([
         expect.objectContaining({ decision: 'MUP-01', gained: 0, lost: 2, changed: 0 }),
       ]),
