@@ -48,9 +48,9 @@ async function start(config: Config): Promise<void> {
   collectDefaultMetrics({ register: metrics.registry });
 
   const patientKey = loadPatientKey(join(config.dataDir, 'patient-key'));
-  const recordFile = join(config.dataDir, 'evaluations.sqlite');
-  const store = openSqliteStore(recordFile);
-  if (config.auditRequired) await store.check().catch(explainStore(recordFile));
+  const recordFolder = join(config.dataDir, 'evaluations');
+  const store = openSqliteStore(recordFolder);
+  if (config.auditRequired) await store.check().catch(explainStore(recordFolder));
 
   const workerData: WorkerData = { knowledgeFolder, patientKey, code, limits: config.limits };
   const pool = createPool({
@@ -148,7 +148,7 @@ async function start(config: Config): Promise<void> {
             `  try it     curl -s ${base}/examples/${firstExample}.json | curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @-`,
           ]
         : []),
-      `  records    ${recordFile}`,
+      `  records    ${recordFolder}`,
       ...(config.auditToken === undefined ? [`  audit      ${base}/audit, token ${auditToken}`] : []),
       '',
     ].join('\n'),
@@ -184,9 +184,9 @@ function readCodeVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-const explainStore = (file: string) => (error: unknown) => {
+const explainStore = (folder: string) => (error: unknown) => {
   const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  throw new ConfigError(`DATA_DIR: records cannot be kept in ${file}${cause}`, { cause: error });
+  throw new ConfigError(`DATA_DIR: records cannot be kept in ${folder}${cause}`, { cause: error });
 };
 
 // Node would print the message of an error that nobody caught, and it may quote a request.

@@ -66,7 +66,7 @@ describe('the service', () => {
   it('prints where discovery is, a call to try, and where records lie', () => {
     expect(service.printed).toMatch(/discovery {2}http:\/\/127\.0\.0\.1:\d+\/cds-services\n/);
     expect(service.printed).toMatch(/curl -s http:\S+\/examples\/\S+ \| curl -s http:\S+ -H '.*' -d @-\n/);
-    expect(service.printed).toContain(join(folder, 'evaluations.sqlite'));
+    expect(service.printed).toContain(join(folder, 'evaluations'));
     expect(service.printed).not.toContain(token);
   });
 

@@ -27,6 +27,12 @@ const countChunk: readonly string[] = [
      JOIN json_each(c.decisions) b WHERE ${inChunk} GROUP BY 1, 2, 3, 5 ${onTop}`,
 ];
 
+/** Whether all of a file is counted. */
+export function isRolledUp(db: DatabaseSync): boolean {
+  const sql = 'SELECT coalesce(max(seq), 0) <= (SELECT seq FROM rolled_up) AS counted FROM evaluation';
+  return db.prepare(sql).get()?.counted === 1;
+}
+
 /**
  * Counts the next part of the chain that is not counted yet.
  *
@@ -74,4 +80,15 @@ export function countPeriods(db: DatabaseSync, { from, to, per, client }: CountQ
        GROUP BY 1, 2, 3, 4 HAVING sum(count) > 0 ORDER BY 1, 2, 3, 4`,
     )
     .all(from, to, ...(client === undefined ? [] : [client])) as unknown as PeriodCount[];
+}
+
+/** Sums the counts of several files, in the order one file gives them. */
+export function sumCounts(counts: readonly PeriodCount[]): PeriodCount[] {
+  const sums = new Map<string, PeriodCount>();
+  for (const each of counts) {
+    const { period, knowledge, kind, name, count } = each;
+    const key = JSON.stringify([period, knowledge, kind, name]);
+    sums.set(key, { ...each, count: (sums.get(key)?.count ?? 0) + count });
+  }
+  return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
 }

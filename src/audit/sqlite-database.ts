@@ -103,6 +103,16 @@ const migrations: readonly (string | ((db: DatabaseSync) => void))[] = [
     evaluation TEXT
   ) STRICT;`,
   indexOlderRecords,
+  // `chain_start` is the last link, and the last view, before this file; a file with `chain_end` takes no more of either.
+  `CREATE TABLE chain_start (seq INTEGER NOT NULL, hash TEXT NOT NULL, time TEXT NOT NULL, view INTEGER NOT NULL) STRICT;
+  CREATE TABLE chain_end (ended_at TEXT NOT NULL) STRICT;
+  CREATE TABLE anchor (day TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
+  INSERT INTO anchor (day, seq, hash)
+    SELECT substr(latest, 1, 10), before, hash_before FROM
+      (SELECT time, lag(seq) OVER links AS before, lag(hash) OVER links AS hash_before,
+        max(time) OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS latest
+        FROM evaluation WINDOW links AS (ORDER BY seq))
+    WHERE substr(time, 1, 10) > substr(latest, 1, 10);`,
 ];
 
 /** Writes what the index has said of a record since the step before. */
@@ -125,7 +135,7 @@ export interface OpenDatabase {
 }
 
 /**
- * Opens the store's file, making or migrating it as needed.
+ * Opens a file of the store, making or migrating it as needed.
  *
  * A file of another program, of a newer version of this one or none SQLite can read is refused and left as it is.
  *

@@ -1,21 +1,12 @@
-import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FeedbackEntry } from './feedback.ts';
-import {
-  canonicalJson,
-  chainStart,
-  digestText,
-  hashLink,
-  indexRecord,
-  type RecordEntry,
-  type RecordIndex,
-  unsealRecord,
-} from './record.ts';
-import { countPeriods, type Row, rollUp, takeResponse } from './sqlite-counts.ts';
-import { type OpenDatabase, openDatabase } from './sqlite-database.ts';
+import { hashLink, type RecordEntry, type RecordIndex, unsealRecord } from './record.ts';
+import { countPeriods, isRolledUp, type Row, rollUp, sumCounts, takeResponse } from './sqlite-counts.ts';
+import { type Head, isConstraint, openMonths } from './sqlite-months.ts';
 import { findEvaluations, listEvaluations, readSummary } from './sqlite-query.ts';
 import type {
+  Anchor,
   CountQuery,
   EvaluationQuery,
   EvaluationSummary,
@@ -30,10 +21,11 @@ import type {
   Verification,
   View,
 } from './store.ts';
+import { createVerifier, findAnchor, laterOf, monthOf, type StoredLink } from './verification.ts';
 
 /** What a thread is started with. */
 export interface ThreadData {
-  file: string;
+  folder: string;
   /** Milliseconds to wait while another process writes. */
   lockWait: number;
 }
@@ -46,12 +38,9 @@ export type Reply = { call: number } & ({ result: unknown } | { failure: string 
 
 /** Links read at a time by `verify`; other reads get their turn in between. */
 const verifyChunk = 200;
-const maxProblems = 20;
-/** SQLITE_CONSTRAINT: the entry is at fault, not the file. */
-const constraintCode = 19;
 
-const { file, lockWait } = workerData as ThreadData;
-let opened: OpenDatabase | undefined;
+const { folder, lockWait } = workerData as ThreadData;
+const months = openMonths(folder, lockWait);
 
 const commands = {
   append,
@@ -66,25 +55,40 @@ const commands = {
   views,
   erasePatient,
   verify,
-  check: () => inTransaction('IMMEDIATE', () => undefined),
-  close: closeDatabase,
+  check: () => months.transactNewest(monthOf(new Date().toISOString()), () => undefined),
+  close: () => months.close(),
 };
 
-/** Writes entries in one transaction; gives per entry why it was refused, or null. */
+/** Writes entries in one transaction per month; gives per entry why it was refused, or null. */
 function append(entries: readonly RecordEntry[]): (string | null)[] {
+  return splitMonths(entries).flatMap(appendToMonth);
+}
+
+/** Runs of entries that go to one month: one that comes late goes with those it came with. */
+function splitMonths(entries: readonly RecordEntry[]): RecordEntry[][] {
+  const runs: RecordEntry[][] = [];
+  let newest = '';
+  for (const entry of entries) {
+    const month = monthOf(entry.index.time);
+    if (month > newest) runs.push([]);
+    if (month > newest) newest = month;
+    runs.at(-1)?.push(entry);
+  }
+  return runs;
+}
+
+function appendToMonth(entries: readonly RecordEntry[]): (string | null)[] {
   try {
-    inTransaction('IMMEDIATE', (db) => {
-      insertEntries(db, entries);
-    });
+    months.transactNewest(monthOf(entries[0]?.index.time ?? ''), (db, head) => insertEntries(db, head, entries));
     return entries.map(() => null);
   } catch (error) {
     if (!isConstraint(error)) throw error;
     // One bad entry must not take the others of its group with it.
-    return entries.length > 1 ? entries.flatMap((entry) => append([entry])) : [describe(error)];
+    return entries.length > 1 ? entries.flatMap((entry) => appendToMonth([entry])) : [describe(error)];
   }
 }
 
-function insertEntries(db: DatabaseSync, entries: readonly RecordEntry[]): void {
+function insertEntries(db: DatabaseSync, head: Head, entries: readonly RecordEntry[]): void {
   const insertLink = db.prepare(
     `INSERT INTO evaluation (seq, id, time, client, tenant, hook, service, hook_instance, patient_key, knowledge, cards,
        digest, previous_hash, hash, milliseconds)
@@ -94,17 +98,17 @@ function insertEntries(db: DatabaseSync, entries: readonly RecordEntry[]): void 
   const insertDecision = db.prepare('INSERT INTO decision (id, outcome, seq) VALUES (?, ?, ?)');
   const insertCard = db.prepare('INSERT INTO card (uuid, seq, topic, indicator, decisions) VALUES (?, ?, ?, ?, ?)');
   const insertKey = db.prepare('INSERT INTO unknown_key (seq, key, state) VALUES (?, ?, ?)');
-  // Read inside the transaction, not remembered: another process may have added a link.
-  const head = db.prepare('SELECT seq, hash FROM evaluation ORDER BY seq DESC LIMIT 1').get();
-  let seq = Number(head?.seq ?? 0);
-  let previousHash = String(head?.hash ?? chainStart);
+  const insertAnchor = db.prepare('INSERT INTO anchor (day, seq, hash) VALUES (?, ?, ?)');
+  let before: Pick<Head, 'seq' | 'hash' | 'time'> = head;
   for (const { index, content, digest } of entries) {
-    seq += 1;
     const { id, time, client, tenant, hook, service, hookInstance, patientKey, knowledge } = index;
-    const hash = hashLink(previousHash, { seq, id, time, digest });
+    const anchor = findAnchor(before, time);
+    if (anchor !== undefined) insertAnchor.run(anchor.day, anchor.seq, anchor.hash);
+    const seq = before.seq + 1;
+    const hash = hashLink(before.hash, { seq, id, time, digest });
     insertLink.run(
       ...[seq, id, time, client, tenant ?? null, hook, service, hookInstance, patientKey, knowledge],
-      ...[index.cards.length, digest, previousHash, hash, index.milliseconds],
+      ...[index.cards.length, digest, before.hash, hash, index.milliseconds],
     );
     insertPayload.run(seq, content);
     for (const decision of index.decisions) insertDecision.run(decision.id, decision.outcome, seq);
@@ -112,46 +116,64 @@ function insertEntries(db: DatabaseSync, entries: readonly RecordEntry[]): void 
       insertCard.run(uuid, seq, topic, indicator, JSON.stringify(decisions));
     }
     for (const { key, state } of index.unknownKeys) insertKey.run(seq, key, state);
-    previousHash = hash;
+    before = { seq, hash, time: laterOf(before.time, time) };
   }
 }
 
+/** Feedback stands in the file of its card, or in the newest where no file has the card. */
 function addFeedback(items: readonly FeedbackEntry[]): FeedbackCount {
-  return inTransaction('IMMEDIATE', (db) => {
-    const insert = db.prepare(
-      `INSERT INTO feedback (key, card, client, tenant, service, outcome, outcome_time, received_at, suggestions,
-         reason_system, reason_code)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+  const count = { stored: 0, unknownCards: 0 };
+  for (const [month, ofMonth] of Map.groupBy(items, findMonthOf)) {
+    const add = (db: DatabaseSync) => insertFeedback(db, ofMonth);
+    const { stored, unknownCards } =
+      month === undefined
+        ? months.transactNewest(monthOf(ofMonth[0]?.receivedAt ?? ''), add)
+        : months.transact(month, 'IMMEDIATE', add);
+    count.stored += stored;
+    count.unknownCards += unknownCards;
+  }
+  return count;
+}
+
+/** The file that has the item already, or its card. */
+function findMonthOf({ key, card }: FeedbackEntry): string | undefined {
+  const sql = 'SELECT 1 FROM feedback WHERE key = ? UNION ALL SELECT 1 FROM card WHERE uuid = ? LIMIT 1';
+  return months.list().findLast((month) => months.use(month, (db) => db.prepare(sql).get(key, card) !== undefined));
+}
+
+function insertFeedback(db: DatabaseSync, items: readonly FeedbackEntry[]): FeedbackCount {
+  const insert = db.prepare(
+    `INSERT INTO feedback (key, card, client, tenant, service, outcome, outcome_time, received_at, suggestions,
+       reason_system, reason_code)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+  );
+  const insertComment = db.prepare('INSERT INTO feedback_comment VALUES (?, ?)');
+  const findCard = db.prepare(
+    `SELECT card.*, time, client, knowledge FROM card JOIN evaluation USING (seq)
+     WHERE uuid = ? AND client = ? AND tenant IS ?`,
+  );
+  const count = { stored: 0, unknownCards: 0 };
+  for (const item of items) {
+    const tenant = item.tenant ?? null;
+    const card = findCard.get(item.card, item.client, tenant) as Row | undefined;
+    if (card === undefined) count.unknownCards += 1;
+    const { changes, lastInsertRowid } = insert.run(
+      ...[item.key, item.card, item.client, tenant, item.service, item.outcome, item.outcomeTimestamp],
+      ...[item.receivedAt, JSON.stringify(item.acceptedSuggestions)],
+      ...[item.reason?.system ?? null, item.reason?.code ?? null],
     );
-    const insertComment = db.prepare('INSERT INTO feedback_comment VALUES (?, ?)');
-    const findCard = db.prepare(
-      `SELECT card.*, time, client, knowledge FROM card JOIN evaluation USING (seq)
-       WHERE uuid = ? AND client = ? AND tenant IS ?`,
-    );
-    const count = { stored: 0, unknownCards: 0 };
-    for (const item of items) {
-      const tenant = item.tenant ?? null;
-      const card = findCard.get(item.card, item.client, tenant) as Row | undefined;
-      if (card === undefined) count.unknownCards += 1;
-      const { changes, lastInsertRowid } = insert.run(
-        ...[item.key, item.card, item.client, tenant, item.service, item.outcome, item.outcomeTimestamp],
-        ...[item.receivedAt, JSON.stringify(item.acceptedSuggestions)],
-        ...[item.reason?.system ?? null, item.reason?.code ?? null],
-      );
-      if (changes === 0) continue;
-      count.stored += 1;
-      if (card !== undefined) takeResponse(db, card, item);
-      if (item.comment !== undefined) insertComment.run(lastInsertRowid, item.comment);
-    }
-    return count;
-  });
+    if (changes === 0) continue;
+    count.stored += 1;
+    if (card !== undefined) takeResponse(db, card, item);
+    if (item.comment !== undefined) insertComment.run(lastInsertRowid, item.comment);
+  }
+  return count;
 }
 
 function evaluation(id: string): StoredEvaluation | undefined {
-  const found = inTransaction('DEFERRED', (db) => {
+  const found = readNewestFirst((db) => {
     const row = db.prepare('SELECT * FROM evaluation LEFT JOIN payload USING (seq) WHERE id = ?').get(id);
-    if (row === undefined) return undefined;
-    return { row: row as Row, feedback: findFeedback(db, row as Row) };
+    return row && { row: row as Row, feedback: findFeedback(db, row as Row) };
   });
   if (found === undefined) return undefined;
   const { row, feedback } = found;
@@ -161,6 +183,25 @@ function evaluation(id: string): StoredEvaluation | undefined {
     chain: { digest: String(row.digest), previousHash: String(row.previous_hash), hash: String(row.hash) },
     feedback,
   };
+}
+
+/** The first that any file has to give. */
+function readNewestFirst<Found>(find: (db: DatabaseSync) => Found | undefined): Found | undefined {
+  for (const month of months.list().reverse()) {
+    const found = months.transact(month, 'DEFERRED', find);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** What one file after another has to give, until there is enough. */
+function readUntil<Found>(order: readonly string[], limit: number, find: (db: DatabaseSync, left: number) => Found[]) {
+  const found: Found[] = [];
+  for (const month of order) {
+    if (found.length >= limit) break;
+    found.push(...months.transact(month, 'DEFERRED', (db) => find(db, limit - found.length)));
+  }
+  return found;
 }
 
 function findFeedback(db: DatabaseSync, row: Row): StoredFeedback[] {
@@ -174,12 +215,12 @@ function findFeedback(db: DatabaseSync, row: Row): StoredFeedback[] {
 }
 
 function evaluations(query: EvaluationQuery): EvaluationSummary[] {
-  return withDatabase((db) => listEvaluations(db, query));
+  return readUntil(months.list().reverse(), query.limit, (db, limit) => listEvaluations(db, { ...query, limit }));
 }
 
 function scan(query: ScanQuery): SealedEvaluation[] {
-  return inTransaction('DEFERRED', (db) =>
-    findEvaluations(db, query).map((row) => ({
+  return readUntil(months.list(), query.limit, (db, limit) =>
+    findEvaluations(db, { ...query, limit }).map((row) => ({
       summary: readSummary(row),
       ...(row.content === null ? {} : { content: row.content as Uint8Array }),
       chain: { digest: String(row.digest), previousHash: String(row.previous_hash), hash: String(row.hash) },
@@ -189,25 +230,26 @@ function scan(query: ScanQuery): SealedEvaluation[] {
 }
 
 function counts(query: CountQuery): PeriodCount[] {
-  return withDatabase((db) => countPeriods(db, query));
+  return sumCounts(months.list().flatMap((month) => months.use(month, (db) => countPeriods(db, query))));
 }
 
 /** Counts what was appended since it was last counted, a part of the chain at a time: writers get their turn in between. */
 async function rollUpRest(): Promise<void> {
-  while (!inTransaction('IMMEDIATE', rollUp)) await new Promise(setImmediate);
+  for (const month of months.list()) {
+    if (months.use(month, isRolledUp)) continue;
+    while (!months.transact(month, 'IMMEDIATE', rollUp)) await new Promise(setImmediate);
+  }
 }
 
 function comments(evaluationId: string): FeedbackComment[] {
-  return withDatabase((db) =>
-    db
-      .prepare(
-        `SELECT feedback.card, received_at, comment FROM feedback_comment
-         JOIN feedback ON feedback.id = feedback_comment.feedback
-         JOIN card ON card.uuid = feedback.card JOIN evaluation USING (seq)
-         WHERE evaluation.id = ? AND feedback.client = evaluation.client AND feedback.tenant IS evaluation.tenant
-         ORDER BY feedback.id`,
-      )
-      .all(evaluationId)
+  const sql = `SELECT feedback.card, received_at, comment FROM feedback_comment
+    JOIN feedback ON feedback.id = feedback_comment.feedback
+    JOIN card ON card.uuid = feedback.card JOIN evaluation USING (seq)
+    WHERE evaluation.id = ? AND feedback.client = evaluation.client AND feedback.tenant IS evaluation.tenant
+    ORDER BY feedback.id`;
+  return months.list().flatMap((month) =>
+    months
+      .use(month, (db) => db.prepare(sql).all(evaluationId))
       .map((row) => ({
         card: String(row.card),
         receivedAt: String(row.received_at),
@@ -217,18 +259,18 @@ function comments(evaluationId: string): FeedbackComment[] {
 }
 
 function recordView({ time, who, role, page, evaluation: seen }: View): void {
-  inTransaction('IMMEDIATE', (db) => {
-    db.prepare('INSERT INTO view (time, who, role, page, evaluation) VALUES (?, ?, ?, ?, ?)').run(
-      ...[time, who, role, page, seen ?? null],
+  months.transactNewest(monthOf(time), (db, head) => {
+    db.prepare('INSERT INTO view (seq, time, who, role, page, evaluation) VALUES (?, ?, ?, ?, ?, ?)').run(
+      ...[head.view + 1, time, who, role, page, seen ?? null],
     );
   });
 }
 
 function views({ before, limit }: { before?: number; limit: number }): StoredView[] {
-  return withDatabase((db) =>
+  return readUntil(months.list().reverse(), limit, (db, left) =>
     db
       .prepare('SELECT * FROM view WHERE seq < ? ORDER BY seq DESC LIMIT ?')
-      .all(before ?? Number.MAX_SAFE_INTEGER, limit)
+      .all(before ?? Number.MAX_SAFE_INTEGER, left)
       .map((row) => ({
         seq: Number(row.seq),
         time: String(row.time),
@@ -243,7 +285,11 @@ function views({ before, limit }: { before?: number; limit: number }): StoredVie
 async function erasePatient(patientKey: string): Promise<number> {
   // What is erased stays counted: a count names nobody.
   await rollUpRest();
-  return inTransaction('IMMEDIATE', (db) => {
+  return months.list().reduce((erased, month) => erased + erasePatientOf(month, patientKey), 0);
+}
+
+function erasePatientOf(month: string, patientKey: string): number {
+  return months.transact(month, 'IMMEDIATE', (db) => {
     const rows = db.prepare('SELECT seq FROM evaluation WHERE patient_key = ?').all(patientKey);
     const steps = [
       'DELETE FROM payload WHERE seq = ?',
@@ -260,58 +306,42 @@ async function erasePatient(patientKey: string): Promise<number> {
 }
 
 async function verify(): Promise<Verification> {
-  const found: Verification = { records: 0, erased: 0, problems: [] };
-  let seq = 0;
-  let hash = chainStart;
-  for (;;) {
-    // Each chunk is its own short read: one long one would keep the write-ahead log from being emptied.
-    const rows = inTransaction('DEFERRED', (db) =>
-      db
-        .prepare('SELECT * FROM evaluation LEFT JOIN payload USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?')
-        .all(seq, verifyChunk)
-        .map((row) => ({ row: row as Row, stored: row.content === null ? undefined : readIndex(db, row as Row) })),
-    );
-    for (const { row, stored } of rows) {
-      for (const problem of findProblems(row, stored, seq + 1, hash)) {
-        if (found.problems.length < maxProblems) found.problems.push({ seq: Number(row.seq), problem });
-      }
-      found.records += 1;
-      if (row.erased_at !== null) found.erased += 1;
-      seq = Number(row.seq);
-      hash = String(row.hash);
-      found.head = { seq, hash };
+  const verifier = createVerifier();
+  const anchors: Anchor[] = [];
+  for (const month of months.list()) {
+    let after = -1;
+    for (;;) {
+      // Each chunk is its own short read: one long one would keep the write-ahead log from being emptied.
+      const links = months.transact(month, 'DEFERRED', (db) => readLinks(db, after));
+      for (const link of links) verifier.add(link);
+      if (links.length < verifyChunk) break;
+      after = links.at(-1)?.seq ?? after;
+      await new Promise(setImmediate);
     }
-    if (rows.length < verifyChunk) return found;
-    await new Promise(setImmediate);
+    anchors.push(...months.use(month, readAnchors));
   }
+  return verifier.finish(anchors);
 }
 
-function findProblems(row: Row, stored: RecordIndex | undefined, expectedSeq: number, previousHash: string): string[] {
-  const [seq, id, time, digest] = [Number(row.seq), String(row.id), String(row.time), String(row.digest)];
-  const problems: string[] = [];
-  if (seq !== expectedSeq) problems.push(`records ${expectedSeq} to ${seq - 1} are not there`);
-  if (row.previous_hash !== previousHash) problems.push('does not follow the record before it');
-  if (row.hash !== hashLink(String(row.previous_hash), { seq, id, time, digest })) {
-    problems.push('its link was changed');
-  }
-  if (stored !== undefined) {
-    problems.push(...findContentProblems(row, stored));
-  } else if (row.erased_at === null) {
-    problems.push('its content is not there and was not erased');
-  }
-  return problems;
+function readLinks(db: DatabaseSync, after: number): StoredLink[] {
+  return db
+    .prepare('SELECT * FROM evaluation LEFT JOIN payload USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?')
+    .all(after, verifyChunk)
+    .map((found) => {
+      const row = found as Row;
+      return {
+        ...{ seq: Number(row.seq), id: String(row.id), time: String(row.time), digest: String(row.digest) },
+        ...{ previousHash: String(row.previous_hash), hash: String(row.hash), isErased: row.erased_at !== null },
+        ...(row.content === null ? {} : { sealed: { content: row.content as Uint8Array, index: readIndex(db, row) } }),
+      };
+    });
 }
 
-function findContentProblems(row: Row, stored: RecordIndex): string[] {
-  try {
-    const json = unsealRecord(row.content as Uint8Array);
-    if (digestText(json) !== row.digest) return ['its content was changed'];
-    return isSameIndex(indexRecord(JSON.parse(json)), stored) ? [] : ['its index rows were changed'];
-  } catch {
-    // Not what gzip wrote, or not what sealRecord did: whoever changed it decides what it looks like.
-    return ['its content is no record'];
-  }
-}
+const readAnchors = (db: DatabaseSync): Anchor[] =>
+  db
+    .prepare('SELECT day, seq, hash FROM anchor ORDER BY seq')
+    .all()
+    .map(({ day, seq, hash }) => ({ day: String(day), seq: Number(seq), hash: String(hash) }));
 
 function readIndex(db: DatabaseSync, row: Row): RecordIndex {
   const decisions = db.prepare('SELECT id, outcome FROM decision WHERE seq = ?').all(row.seq as number);
@@ -326,18 +356,6 @@ function readIndex(db: DatabaseSync, row: Row): RecordIndex {
   return { ...columns, ...(tenant === null ? {} : { tenant }), milliseconds, ...lists } as unknown as RecordIndex;
 }
 
-function isSameIndex(a: RecordIndex, b: RecordIndex): boolean {
-  const [one, other] = [a, b].map((index) =>
-    canonicalJson({
-      ...index,
-      decisions: index.decisions.map(canonicalJson).sort(),
-      cards: index.cards.map(canonicalJson).sort(),
-      unknownKeys: index.unknownKeys.map(canonicalJson).sort(),
-    }),
-  );
-  return one === other;
-}
-
 function readFeedback(row: Record<string, unknown>): StoredFeedback {
   const system = row.reason_system === null ? {} : { system: String(row.reason_system) };
   return {
@@ -348,45 +366,6 @@ function readFeedback(row: Record<string, unknown>): StoredFeedback {
     acceptedSuggestions: JSON.parse(String(row.suggestions)),
     ...(row.reason_code === null ? {} : { reason: { ...system, code: String(row.reason_code) } }),
   };
-}
-
-/** Writes take the lock at once (IMMEDIATE); reads see one moment of the file (DEFERRED). */
-function inTransaction<Result>(kind: 'IMMEDIATE' | 'DEFERRED', run: (db: DatabaseSync) => Result): Result {
-  return withDatabase((db) => {
-    db.exec(`BEGIN ${kind}`);
-    try {
-      const result = run(db);
-      db.exec('COMMIT');
-      return result;
-    } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK');
-      throw error;
-    }
-  });
-}
-
-/** A failure of the file closes it, so that the next call opens it anew. */
-function withDatabase<Result>(run: (db: DatabaseSync) => Result): Result {
-  // Removed or replaced under our feet: writing on would lose records the moment we stop.
-  if (opened !== undefined && statSync(file, { throwIfNoEntry: false })?.ino !== opened.inode) closeDatabase();
-  opened ??= openDatabase(file, lockWait);
-  try {
-    return run(opened.db);
-  } catch (error) {
-    if (!isConstraint(error)) closeDatabase();
-    throw error;
-  }
-}
-
-function closeDatabase(): void {
-  const closing = opened;
-  opened = undefined;
-  closing?.db.close();
-}
-
-function isConstraint(error: unknown): boolean {
-  // Extended codes carry the primary one in their low byte.
-  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === constraintCode;
 }
 
 function describe(error: unknown): string {

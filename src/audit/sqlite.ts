@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
-import { UnavailableError } from '../errors.ts';
 import { type FeedbackItem, sealFeedback } from './feedback.ts';
+import { createGroups } from './groups.ts';
 import type { RecordEntry } from './record.ts';
 import type { Call, Commands, Reply, ThreadData } from './sqlite-thread.ts';
-import type { AuditStore } from './store.ts';
+import { type AuditStore, unavailable } from './store.ts';
 
 export interface SqliteOptions {
   /** Milliseconds to wait while another process writes. */
@@ -18,45 +18,24 @@ export interface SqliteOptions {
 
 const defaults = { lockWait: 2000, maxQueued: 1000, maxGroup: 64, rollUpAfter: 30_000 } satisfies SqliteOptions;
 
-interface Waiting {
-  entry: RecordEntry;
-  resolve: () => void;
-  reject: (reason: unknown) => void;
-}
-
 /**
- * Keeps evaluations in one SQLite file.
+ * Keeps evaluations in SQLite files, one per month, in a folder.
  *
  * Nothing blocks the calling thread: one thread writes, whatever queued while it committed going into the next
  * transaction, and one reads. Opening never fails; a file that cannot be used fails each call until it can.
  */
-export function openSqliteStore(file: string, options: SqliteOptions = {}): AuditStore {
+export function openSqliteStore(folder: string, options: SqliteOptions = {}): AuditStore {
   const { lockWait, maxQueued, maxGroup, rollUpAfter } = { ...defaults, ...options };
-  const writer = createThread({ file, lockWait });
-  const reader = createThread({ file, lockWait });
-  const queue: Waiting[] = [];
-  let writing: Promise<void> | undefined;
+  const writer = createThread({ folder, lockWait });
+  const reader = createThread({ folder, lockWait });
+  const groups = createGroups((entries: RecordEntry[]) => writer.call('append', entries), maxGroup);
   let rollingUp: NodeJS.Timeout | undefined;
   let closed = false;
 
-  async function writeQueue(): Promise<void> {
-    while (queue.length > 0) {
-      const group = queue.splice(0, maxGroup);
-      try {
-        const refusals = await writer.call(
-          'append',
-          group.map(({ entry }) => entry),
-        );
-        for (const [place, { resolve, reject }] of group.entries()) {
-          const refusal = refusals[place];
-          if (typeof refusal === 'string') reject(unavailable(refusal));
-          else resolve();
-        }
-      } catch (error) {
-        for (const { reject } of group) reject(error);
-      }
-    }
-    writing = undefined;
+  async function append(entry: RecordEntry): Promise<void> {
+    if (groups.waiting() >= maxQueued) throw unavailable(`${maxQueued} records already wait to be written.`);
+    const refusal = await groups.add(entry);
+    if (refusal !== null) throw unavailable(refusal);
     rollingUp ??= setTimeout(() => {
       rollingUp = undefined;
       // What cannot be counted now is counted when counts are asked for.
@@ -70,14 +49,7 @@ export function openSqliteStore(file: string, options: SqliteOptions = {}): Audi
   }
 
   return {
-    append: (entry) =>
-      guard(() => {
-        if (queue.length >= maxQueued) throw unavailable(`${maxQueued} records already wait to be written.`);
-        return new Promise((resolve, reject) => {
-          queue.push({ entry, resolve, reject });
-          writing ??= writeQueue();
-        });
-      }),
+    append: (entry) => guard(() => append(entry)),
     addFeedback: (items: readonly FeedbackItem[]) => guard(() => writer.call('addFeedback', items.map(sealFeedback))),
     erasePatient: (patientKey) => guard(() => writer.call('erasePatient', patientKey)),
     check: () => guard(() => writer.call('check')),
@@ -96,7 +68,7 @@ export function openSqliteStore(file: string, options: SqliteOptions = {}): Audi
     async close() {
       closed = true;
       clearTimeout(rollingUp);
-      await writing;
+      await groups.finished();
       await Promise.all([writer.close(), reader.close()]);
     },
   };
@@ -158,10 +130,4 @@ function createThread(data: ThreadData): Thread {
       }
     },
   };
-}
-
-function unavailable(why: string): UnavailableError {
-  return new UnavailableError('audit', 'The audit record could not be stored or read. Try again shortly.', 1, {
-    cause: new Error(why),
-  });
 }

@@ -1,4 +1,5 @@
 import type { KeyState, Outcome } from '../engine/types.ts';
+import { UnavailableError } from '../errors.ts';
 import type { FeedbackItem } from './feedback.ts';
 import type { EvaluationRecord, RecordEntry } from './record.ts';
 
@@ -197,6 +198,27 @@ export interface Verification {
   erased: number;
   /** The last link: kept elsewhere, it shows later that nothing was cut off or rewritten. */
   head?: { seq: number; hash: string };
+  /** One per day that is over, oldest first: kept elsewhere, each shows the same for what stands before it. */
+  anchors: Anchor[];
   /** What does not hold, the first ones; empty: everything holds. */
   problems: { seq: number; problem: string }[];
+}
+
+/** The last link of a day in UTC, written when the first of a later day follows; its `seq` counts what stands before it. */
+export interface Anchor {
+  /** `YYYY-MM-DD`. */
+  day: string;
+  seq: number;
+  hash: string;
+}
+
+/**
+ * Makes the error of a store that cannot be used.
+ *
+ * @param why For operators: what the file system or database said.
+ */
+export function unavailable(why: string): UnavailableError {
+  return new UnavailableError('audit', 'The audit record could not be stored or read. Try again shortly.', 1, {
+    cause: new Error(why),
+  });
 }

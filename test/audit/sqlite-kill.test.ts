@@ -31,7 +31,7 @@ async function appendUntilKilled(file: string): Promise<string[]> {
 
 test('every acknowledged record is there, whole and in one chain, however often the process is killed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'audit-kill-'));
-  const file = join(folder, 'evaluations.sqlite');
+  const file = join(folder, 'evaluations');
   const acknowledged: string[] = [];
   try {
     for (let kill = 0; kill < kills; kill += 1) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -14,7 +14,7 @@ import { storeConformance } from './store-conformance.ts';
 storeConformance('SQLite', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'audit-'));
   return {
-    open: () => openSqliteStore(join(folder, 'evaluations.sqlite')),
+    open: () => openSqliteStore(join(folder, 'evaluations')),
     remove: async () => rmSync(folder, { recursive: true }),
   };
 });
@@ -24,7 +24,7 @@ let file: string;
 let stores: AuditStore[];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'audit-'));
-  file = join(folder, 'data', 'evaluations.sqlite');
+  file = join(folder, 'data', '2026-11.sqlite');
   stores = [];
 });
 afterEach(async () => {
@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 function open(options: SqliteOptions = {}): AuditStore {
-  const store = openSqliteStore(file, options);
+  const store = openSqliteStore(join(folder, 'data'), options);
   stores.push(store);
   return store;
 }
@@ -58,18 +58,23 @@ describe('the file of the store', () => {
     await appendOne(store);
     const db = new DatabaseSync(file);
     expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
-    expect(db.prepare('SELECT version FROM schema_version').all()).toEqual([1, 2, 3].map((version) => ({ version })));
+    expect(db.prepare('SELECT version FROM schema_version').all()).toEqual(
+      [1, 2, 3, 4].map((version) => ({ version })),
+    );
     db.close();
   });
 
   test('of an older shape is brought up to date, what is in it included', async () => {
     const store = open();
-    const record = makeRecord();
+    const record = makeRecord({ time: '2026-11-23T00:00:00.000Z' });
+    await store.append(sealRecord(makeRecord({ time: '2026-11-22T00:00:00.000Z' })));
     await store.append(sealRecord(record));
     await store.close();
     tamper(
       'DELETE FROM schema_version WHERE version > 1',
-      ...['unknown_key', 'daily_count', 'rolled_up', 'view'].map((table) => `DROP TABLE ${table}`),
+      ...['unknown_key', 'daily_count', 'rolled_up', 'view', 'chain_start', 'chain_end', 'anchor'].map(
+        (table) => `DROP TABLE ${table}`,
+      ),
       ...['evaluation_client', 'evaluation_hook', 'card_topic', 'card_reason', 'decision_error'].map(
         (index) => `DROP INDEX ${index}`,
       ),
@@ -78,7 +83,7 @@ describe('the file of the store', () => {
     );
     const again = open();
     await again.check();
-    expect(await again.verify()).toMatchObject({ records: 1, problems: [] });
+    expect(await again.verify()).toMatchObject({ records: 2, anchors: [{ day: '2026-11-22', seq: 1 }], problems: [] });
     const found = await again.evaluations({ unknownKey: { key: 'reports', state: 'failed' }, limit: 1 });
     expect(found.map(({ id }) => id)).toEqual([record.id]);
     const counts = await again.counts({ from: '2026-11-23', to: '2026-11-24', per: 'day' });
@@ -238,6 +243,65 @@ describe('verification finds', () => {
     expect(problems).toHaveLength(20);
     expect(problems[0]?.seq).toBe(1);
   });
+});
+
+describe('the files of several months', () => {
+  const appendIn = (store: AuditStore, month: string) =>
+    store.append(sealRecord(makeRecord({ time: `${month}-15T10:00:00.000Z` })));
+  const inFile = (month: string, sql: string) => {
+    const db = new DatabaseSync(join(folder, 'data', `${month}.sqlite`), { enableForeignKeyConstraints: false });
+    db.exec(sql);
+    db.close();
+  };
+  let store: AuditStore;
+  beforeEach(async () => {
+    store = open();
+    for (const month of ['2026-10', '2026-11', '2026-11', '2026-12']) await appendIn(store, month);
+  });
+
+  test('are named after them', () => {
+    const files = readdirSync(join(folder, 'data')).filter((name) => name.endsWith('.sqlite'));
+    expect(files.sort()).toEqual(['2026-10.sqlite', '2026-11.sqlite', '2026-12.sqlite']);
+  });
+
+  test.each([
+    ['2026-10', 2, 'records 1 to 1 are not there'],
+    ['2026-11', 4, 'records 2 to 3 are not there'],
+  ])('are missed when that of %s is taken away', async (month, seq, problem) => {
+    for (const part of ['', '-wal', '-shm']) rmSync(join(folder, 'data', `${month}.sqlite${part}`), { force: true });
+    expect((await store.verify()).problems).toContainEqual({ seq, problem });
+  });
+
+  test('are one chain where the process died before it began the one it had made', async () => {
+    await store.close();
+    inFile('2026-12', 'DELETE FROM payload; DELETE FROM decision; DELETE FROM card; DELETE FROM unknown_key');
+    inFile('2026-12', 'DELETE FROM evaluation; DELETE FROM chain_start; DELETE FROM anchor');
+    inFile('2026-11', 'DELETE FROM chain_end');
+    const again = open();
+    expect(await again.verify()).toMatchObject({ records: 3, problems: [] });
+    await appendIn(again, '2026-12');
+    expect(await again.verify()).toMatchObject({ records: 4, problems: [] });
+  });
+
+  test('are not gone back to by a process that does not know of the last', async () => {
+    await store.close();
+    const again = open();
+    await appendIn(again, '2026-11');
+    expect(await again.evaluations({ limit: 1 })).toMatchObject([{ seq: 5 }]);
+    expect(await again.verify()).toMatchObject({ records: 5, problems: [] });
+  });
+});
+
+test.each([
+  ['changed', "UPDATE anchor SET hash = 'x'", 'is not what the anchor of 2026-11-22 was made from'],
+  ['added', "INSERT INTO anchor VALUES ('2026-11-21', 1, 'x')", 'is not what the anchor of 2026-11-21 was made from'],
+  ['taken away', 'DELETE FROM anchor', 'the anchor of 2026-11-22 is not there'],
+])('verification finds an anchor that was %s', async (_what, sql, problem) => {
+  const store = open();
+  await store.append(sealRecord(makeRecord({ time: '2026-11-22T10:00:00.000Z' })));
+  await appendOne(store);
+  tamper(sql);
+  expect((await store.verify()).problems).toEqual([{ seq: 1, problem }]);
 });
 
 test('erased content and comments are not left in the file', async () => {

@@ -163,7 +163,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
 
     describe('the chain', () => {
       test('of an empty store verifies', async () => {
-        expect(await store.verify()).toEqual({ records: 0, erased: 0, problems: [] });
+        expect(await store.verify()).toEqual({ records: 0, erased: 0, anchors: [], problems: [] });
       });
 
       test('links each record to the one before it, so that anyone can recompute it', async () => {
@@ -196,6 +196,113 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         } finally {
           await second.close();
         }
+      });
+    });
+
+    describe('over the turn of a month', () => {
+      const october = '2026-10-31T23:59:59.999Z';
+      const november = '2026-11-01T00:00:00.000Z';
+
+      test('is one chain, also where a record of the month before comes late', async () => {
+        const ids: string[] = [];
+        for (const time of [october, november, october, '2027-01-01T00:00:00.000Z']) {
+          ids.push((await appendRecord({ time })).id);
+        }
+        expect(await store.verify()).toMatchObject({ records: 4, problems: [], head: { seq: 4 } });
+        expect(await findIds({})).toEqual(ids.toReversed());
+        expect((await store.scan({ limit: 10 })).map(({ summary }) => summary.id)).toEqual(ids);
+        expect(await findIds({ before: 4, limit: 2 })).toEqual([ids[2], ids[1]]);
+        expect((await store.scan({ after: 1, limit: 2 })).map(({ summary }) => summary.id)).toEqual([ids[1], ids[2]]);
+        expect(await findIds({ from: october, to: november })).toEqual([ids[2], ids[0]]);
+        expect((await store.evaluation(String(ids[0])))?.summary.seq).toBe(1);
+      });
+
+      test('goes on after the store was closed and opened again', async () => {
+        await appendRecord({ time: october });
+        await store.close();
+        store = place.open();
+        await appendRecord({ time: november });
+        expect(await store.verify()).toMatchObject({ records: 2, problems: [] });
+      });
+
+      test('is one chain whatever is appended at the same time by two processes', async () => {
+        const second = place.open();
+        try {
+          const times = Array.from({ length: 120 }, (_, count) =>
+            new Date(Date.UTC(2026, 9 + Math.floor(count / 40), 1, 0, 0, count)).toISOString(),
+          );
+          await Promise.all(
+            times.map((time, count) => (count % 2 ? store : second).append(sealRecord(makeRecord({ time })))),
+          );
+          expect(await store.verify()).toMatchObject({ records: 120, problems: [], head: { seq: 120 } });
+        } finally {
+          await second.close();
+        }
+      });
+
+      test('takes many records of several months at once', async () => {
+        const records = Array.from({ length: 90 }, (_, count) =>
+          makeRecord({ time: new Date(Date.UTC(2026, Math.floor(count / 10), 1)).toISOString() }),
+        );
+        await Promise.all(records.map((record) => store.append(sealRecord(record))));
+        expect(await store.verify()).toMatchObject({ records: 90, problems: [] });
+      });
+
+      test('feedback, comments and counts find the evaluation they belong to', async () => {
+        const card = makeCard();
+        const { id } = await appendRecord({ time: october, cards: [card] });
+        await appendRecord({ time: november });
+        const item: FeedbackItem = {
+          ...{ client: 'demo', service: 's', card: card.uuid, outcome: 'accepted', acceptedSuggestions: [] },
+          ...{ outcomeTimestamp: november, receivedAt: november, comment: 'in words' },
+        };
+        expect(await store.addFeedback([item, { ...item, card: 'unknown' }])).toEqual({ stored: 2, unknownCards: 1 });
+        expect(await store.addFeedback([item, { ...item, card: 'unknown' }])).toEqual({ stored: 0, unknownCards: 1 });
+        expect((await store.evaluation(id))?.feedback).toHaveLength(1);
+        expect(await store.comments(id)).toHaveLength(1);
+        const counts = await store.counts({ from: '2026-10-01', to: '2026-12-01', per: 'month' });
+        expect(counts.filter(({ name }) => name === 'MUP-01').map(({ period, kind }) => [period, kind])).toEqual([
+          ['2026-10-01', 'accepted'],
+          ['2026-10-01', 'met'],
+          ['2026-10-01', 'shown'],
+          ['2026-11-01', 'met'],
+          ['2026-11-01', 'shown'],
+        ]);
+        const week = await store.counts({ from: '2026-10-26', to: '2026-11-02', per: 'week' });
+        expect(week.find(({ kind }) => kind === 'met')).toMatchObject({ period: '2026-10-26', count: 2 });
+      });
+
+      test('erasing a patient takes the records of every month', async () => {
+        const { patientKey } = await appendRecord({ time: october });
+        await appendRecord({ time: november });
+        expect(await store.erasePatient(patientKey)).toBe(2);
+        expect(await store.verify()).toMatchObject({ records: 2, erased: 2, problems: [] });
+      });
+
+      test('views are listed newest first', async () => {
+        const view = { who: 'token', role: 'viewer' as const, page: 'overview' };
+        for (const time of [october, november, november]) await store.recordView({ ...view, time });
+        const views = await store.views({ limit: 2 });
+        expect(views.map(({ time }) => time)).toEqual([november, november]);
+        expect(await store.views({ limit: 5, before: views[1]?.seq ?? 0 })).toMatchObject([{ time: october }]);
+      });
+    });
+
+    describe('anchors', () => {
+      test('are made of each day that is over, once', async () => {
+        const days = ['2026-11-01', '2026-11-01', '2026-11-03', '2026-11-02', '2026-11-03', '2026-12-01'];
+        const hashes: (string | undefined)[] = [];
+        for (const day of days) {
+          const { id } = await appendRecord({ time: `${day}T10:00:00.000Z` });
+          hashes.push((await store.evaluation(id))?.chain.hash);
+        }
+        expect(await store.verify()).toMatchObject({
+          anchors: [
+            { day: '2026-11-01', seq: 2, hash: hashes[1] },
+            { day: '2026-11-03', seq: 5, hash: hashes[4] },
+          ],
+          problems: [],
+        });
       });
     });
 

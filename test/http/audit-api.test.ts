@@ -24,7 +24,7 @@ let app: express.Express;
 let record: EvaluationRecord;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'audit-api-'));
-  store = openSqliteStore(join(folder, 'evaluations.sqlite'));
+  store = openSqliteStore(join(folder, 'evaluations'));
   record = makeRecord();
   await store.append(sealRecord(record));
   app = express();

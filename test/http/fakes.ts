@@ -96,7 +96,7 @@ export function createFakeStore(): FakeStore {
     recordView: async () => {},
     views: async () => [],
     erasePatient: async () => 0,
-    verify: async () => ({ records: store.records.length, erased: 0, problems: [] }),
+    verify: async () => ({ records: store.records.length, erased: 0, anchors: [], problems: [] }),
     close: async () => {},
   };
   return store;
