@@ -271,7 +271,7 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
         const ids = fact.values ?? unique(fact.readings.map((reading) => reading.concept));
         return ids.map((id) => nameOf(String(id))).join(', ') || '–';
       }
-      if (what === 'readings') return fact.readings.map(describe).join('; ') || '–';
+      if (what === 'readings') return unique(fact.readings.map(describe)).join('; ') || '–';
       if (what === 'value') return (fact.values ?? []).join(', ') || '–';
       const reading = what === 'newest' ? fact.readings[0] : fact.readings.at(-1);
       return reading?.date === undefined ? '–' : formatDate(reading.date);

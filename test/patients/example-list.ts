@@ -1,5 +1,5 @@
 import type { Card } from '../../src/engine/cards.ts';
-import { type Outcome, type Story, service } from './story.ts';
+import { type Outcome, type Story, serviceOf } from './story.ts';
 
 const base = 'http://127.0.0.1:3000';
 
@@ -15,14 +15,18 @@ export function renderExampleList(stories: readonly Story[], outcomes: readonly 
   ];
   return `# Examples
 
-Made-up patients as a client sends them when their chart is opened: one CDS Hooks request each. No person has these
+Made-up patients as a client sends them when their chart is opened, or when orders are chosen or signed: one CDS Hooks
+request each. No person has these
 names, and no person can have these CPR numbers: the third and fourth digit are the month 13.
 
 What the service answers depends on how long ago things happened, so a request kept in a file falls silent in time.
 In demo mode (\`npm start\`) the service therefore hands every file out with its dates moved to today:
 
 \`\`\`sh
-${sendLine('mas-trin1-missing')}
+${stories
+  .filter(({ id }) => id === 'mas-trin1-missing')
+  .map(sendLine)
+  .join('')}
 \`\`\`
 
 The files themselves are written for the day that stands in their \`extension\`, and can be sent as they are while that
@@ -32,7 +36,7 @@ ${renderTable(rows)}
 
 ## One line each
 
-${stories.map(({ id, who }) => `${who}:\n\n\`\`\`sh\n${sendLine(id)}\n\`\`\``).join('\n\n')}
+${stories.map((story) => `${story.who}:\n\n\`\`\`sh\n${sendLine(story)}\n\`\`\``).join('\n\n')}
 
 This list and the files are written by \`npm run stories -- --accept\` from \`test/patients/<story>/story.yaml\`.
 `;
@@ -47,8 +51,8 @@ function renderTable(rows: readonly string[][]): string {
   return [head, render(widths.map((width) => '-'.repeat(width))), ...body].join('\n');
 }
 
-function sendLine(id: string): string {
-  return `curl -s ${base}/examples/${id}.json | curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @-`;
+function sendLine(story: Story): string {
+  return `curl -s ${base}/examples/${story.id}.json | curl -s ${base}/cds-services/${serviceOf(story)} -H 'content-type: application/json' -d @-`;
 }
 
 function describeCard(card: Card): string {

@@ -13,7 +13,7 @@ import {
   type Outcome,
   readStories,
   runStory,
-  service,
+  serviceOf,
   storyFile,
 } from './story.ts';
 
@@ -62,13 +62,13 @@ describe.each(named)('%s', (id, story) => {
 
   it('sends and suggests valid FHIR R4', () => {
     const { response } = outcomeOf(id);
-    const { prefetch } = buildRequest(story) as { prefetch: Record<string, unknown> };
+    const { prefetch, context } = buildRequest(story) as Record<'prefetch' | 'context', Record<string, unknown>>;
     const suggested = response.cards.flatMap(({ suggestions = [] }) =>
       suggestions.flatMap(({ actions }) =>
         actions.flatMap((action) => ('resource' in action ? [action.resource] : [])),
       ),
     );
-    const sent = Object.values(prefetch).filter((resource) => resource !== null);
+    const sent = [...Object.values(prefetch), context.draftOrders ?? null].filter((resource) => resource !== null);
     const mistakes = [...sent, ...suggested].flatMap((resource) => findR4Mistakes(resource));
     expect(mistakes).toEqual([]);
   });
@@ -129,9 +129,13 @@ describe('an example fetched from the service', () => {
 
   it.each(days)('brings the same cards on %s', async (now) => {
     const { app } = createStoryApp(new Date(now));
-    for (const { id } of stories) {
+    for (const story of stories) {
+      const { id } = story;
       const example = await request(app).get(`/examples/${id}.json`).expect(200);
-      const { body } = await request(app).post(`/cds-services/${service}`).send(example.body).expect(200);
+      const { body } = await request(app)
+        .post(`/cds-services/${serviceOf(story)}`)
+        .send(example.body)
+        .expect(200);
       const cards = (body as Outcome['response']).cards.map(readCard);
       expect({ id, cards }).toEqual({ id, cards: outcomeOf(id).response.cards.map(readCard) });
     }

@@ -11,14 +11,13 @@ import { deriveUuid } from '../../src/engine/suggestions.ts';
 import { createEvaluate } from '../../src/http/evaluate.ts';
 import { createExamples, exampleExtension } from '../../src/http/examples.ts';
 import { loadKnowledge } from '../../src/knowledge.ts';
-import { buildPrefetch, casePatientId, readConcepts } from '../cds-services/build-bundle.ts';
+import { buildContext, buildPrefetch, casePatientId, readConcepts } from '../cds-services/build-bundle.ts';
 import { type Case, casesSchema } from '../cds-services/case.ts';
 import { createSteps, createTestApp } from '../http/fakes.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const knowledgeFolder = join(root, 'cds-services', 'diagnostisk-pakkeforloeb');
 export const exampleFolder = join(root, 'examples');
-export const service = 'diagnostisk-pakkeforloeb-patient-view';
 
 const guideline = loadKnowledge(knowledgeFolder);
 const readChart = createChartReader(guideline);
@@ -43,6 +42,11 @@ export interface Outcome {
 
 const storySchema = z.looseObject({ who: z.string().min(1), name: z.string().regex(/^\S+( \S+)+$/) });
 
+/** Id of the service a story is sent to. */
+export function serviceOf({ case: { service } }: Story): string {
+  return `diagnostisk-pakkeforloeb-${service}`;
+}
+
 /** Reads every `test/patients/<story>/story.yaml`. */
 export function readStories(): Story[] {
   return readdirSync(import.meta.dirname, { withFileTypes: true })
@@ -63,20 +67,26 @@ export function storyFile(story: string, file: string): string {
   return join(import.meta.dirname, story, file);
 }
 
-/** Writes the request a client sends when the patient's chart is opened on the day of the story. */
+/** Writes the request a client sends on the day of the story: the patient's chart is opened, or orders are chosen or signed. */
 export function buildRequest(story: Story): object {
-  const prefetch = mapObjects(buildPrefetch(story.case, concepts), (object) =>
-    nameConcept(pointTo(`Patient/${story.id}`, object)),
-  ) as Record<string, Record<string, unknown>>;
+  const write = (value: object) =>
+    mapObjects(value, (object) => nameConcept(pointTo(`Patient/${story.id}`, object))) as Record<
+      string,
+      Record<string, unknown>
+    >;
+  const prefetch = write(buildPrefetch(story.case, concepts));
+  const { draftOrders, selections } = buildContext(story.case, concepts);
   const [family = '', ...given] = story.name.split(' ').reverse();
   const encounter = findEncounter(prefetch);
   return {
-    hook: 'patient-view',
+    hook: story.case.service,
     hookInstance: deriveUuid(story.id, 'hookInstance'),
     context: {
       userId: 'Practitioner/example',
       patientId: story.id,
       ...(encounter !== undefined && { encounterId: encounter }),
+      ...(story.case.service !== 'patient-view' && { draftOrders: write(draftOrders) }),
+      ...(story.case.service === 'order-select' && selections !== undefined && { selections }),
     },
     prefetch: {
       ...mapValues(prefetch, sendNothing),
@@ -146,7 +156,9 @@ export function createStoryApp(now: Date) {
 export async function runStory(story: Story): Promise<Outcome> {
   const body = buildRequest(story);
   const { app, store } = createStoryApp(new Date(`${story.case.today}T11:00:00Z`));
-  const { status, text } = await request(app).post(`/cds-services/${service}`).send(body);
+  const { status, text } = await request(app)
+    .post(`/cds-services/${serviceOf(story)}`)
+    .send(body);
   if (status !== 200) throw new Error(`${story.id}: answered ${status} ${text}`);
   const { durations, ...record } = store.record();
   return JSON.parse(
