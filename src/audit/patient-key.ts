@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError } from '../errors.ts';
@@ -21,6 +21,11 @@ export function loadPatientKey(file: string): Uint8Array {
     );
   }
   return Buffer.from(text.trim(), 'hex');
+}
+
+/** What tells patient keys apart without giving them away. */
+export function fingerprintKey(key: Uint8Array): string {
+  return createHmac('sha256', key).update('fingerprint').digest('hex');
 }
 
 function readKey(file: string): string | undefined {

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { readSummary } from './read-row.ts';
 import { cleanText } from './record.ts';
 import type { Row } from './sqlite-counts.ts';
 import type { EvaluationConditions, EvaluationQuery, EvaluationSummary, ScanQuery } from './store.ts';
@@ -148,23 +149,4 @@ function conditionOf({ id, outcome }: NonNullable<EvaluationConditions['decision
         sql: 'EXISTS (SELECT 1 FROM decision d WHERE d.seq = e.seq AND d.id = ? AND d.outcome = ?)',
         values: [id, outcome],
       };
-}
-
-/** One line of a list from its row. */
-export function readSummary(row: Row): EvaluationSummary {
-  const text = (name: string, column = name) => (row[column] === null ? {} : { [name]: String(row[column]) });
-  return {
-    seq: Number(row.seq),
-    id: String(row.id),
-    time: String(row.time),
-    client: String(row.client),
-    ...text('tenant'),
-    hook: String(row.hook),
-    service: String(row.service),
-    ...text('hookInstance', 'hook_instance'),
-    ...text('patientKey', 'patient_key'),
-    knowledge: String(row.knowledge),
-    cards: Number(row.cards),
-    ...text('erasedAt', 'erased_at'),
-  };
 }

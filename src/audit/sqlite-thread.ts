@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FeedbackEntry } from './feedback.ts';
-import { hashLink, type RecordEntry, type RecordIndex, unsealRecord } from './record.ts';
+import { openSealed, readFeedback, readLink, readSealed, readView } from './read-row.ts';
+import { hashLink, type RecordEntry } from './record.ts';
 import { countPeriods, isRolledUp, type Row, rollUp, sumCounts, takeResponse } from './sqlite-counts.ts';
 import { type Head, isConstraint, openMonths } from './sqlite-months.ts';
-import { findEvaluations, listEvaluations, readSummary } from './sqlite-query.ts';
+import { findEvaluations, listEvaluations } from './sqlite-query.ts';
 import type {
   Anchor,
   CountQuery,
@@ -173,16 +174,9 @@ function insertFeedback(db: DatabaseSync, items: readonly FeedbackEntry[]): Feed
 function evaluation(id: string): StoredEvaluation | undefined {
   const found = readNewestFirst((db) => {
     const row = db.prepare('SELECT * FROM evaluation LEFT JOIN payload USING (seq) WHERE id = ?').get(id);
-    return row && { row: row as Row, feedback: findFeedback(db, row as Row) };
+    return row && readSealed(row, findFeedback(db, row as Row));
   });
-  if (found === undefined) return undefined;
-  const { row, feedback } = found;
-  return {
-    summary: readSummary(row),
-    ...(row.content === null ? {} : { record: JSON.parse(unsealRecord(row.content as Uint8Array)) }),
-    chain: { digest: String(row.digest), previousHash: String(row.previous_hash), hash: String(row.hash) },
-    feedback,
-  };
+  return found && openSealed(found);
 }
 
 /** The first that any file has to give. */
@@ -220,12 +214,7 @@ function evaluations(query: EvaluationQuery): EvaluationSummary[] {
 
 function scan(query: ScanQuery): SealedEvaluation[] {
   return readUntil(months.list(), query.limit, (db, limit) =>
-    findEvaluations(db, { ...query, limit }).map((row) => ({
-      summary: readSummary(row),
-      ...(row.content === null ? {} : { content: row.content as Uint8Array }),
-      chain: { digest: String(row.digest), previousHash: String(row.previous_hash), hash: String(row.hash) },
-      feedback: findFeedback(db, row),
-    })),
+    findEvaluations(db, { ...query, limit }).map((row) => readSealed(row, findFeedback(db, row))),
   );
 }
 
@@ -271,14 +260,7 @@ function views({ before, limit }: { before?: number; limit: number }): StoredVie
     db
       .prepare('SELECT * FROM view WHERE seq < ? ORDER BY seq DESC LIMIT ?')
       .all(before ?? Number.MAX_SAFE_INTEGER, left)
-      .map((row) => ({
-        seq: Number(row.seq),
-        time: String(row.time),
-        who: String(row.who),
-        role: row.role as StoredView['role'],
-        page: String(row.page),
-        ...(row.evaluation === null ? {} : { evaluation: String(row.evaluation) }),
-      })),
+      .map(readView),
   );
 }
 
@@ -327,14 +309,7 @@ function readLinks(db: DatabaseSync, after: number): StoredLink[] {
   return db
     .prepare('SELECT * FROM evaluation LEFT JOIN payload USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?')
     .all(after, verifyChunk)
-    .map((found) => {
-      const row = found as Row;
-      return {
-        ...{ seq: Number(row.seq), id: String(row.id), time: String(row.time), digest: String(row.digest) },
-        ...{ previousHash: String(row.previous_hash), hash: String(row.hash), isErased: row.erased_at !== null },
-        ...(row.content === null ? {} : { sealed: { content: row.content as Uint8Array, index: readIndex(db, row) } }),
-      };
-    });
+    .map((row) => readLink(row, () => readLists(db, row as Row)));
 }
 
 const readAnchors = (db: DatabaseSync): Anchor[] =>
@@ -343,29 +318,14 @@ const readAnchors = (db: DatabaseSync): Anchor[] =>
     .all()
     .map(({ day, seq, hash }) => ({ day: String(day), seq: Number(seq), hash: String(hash) }));
 
-function readIndex(db: DatabaseSync, row: Row): RecordIndex {
+function readLists(db: DatabaseSync, row: Row) {
   const decisions = db.prepare('SELECT id, outcome FROM decision WHERE seq = ?').all(row.seq as number);
   const cards = db
     .prepare('SELECT uuid, topic, indicator, decisions FROM card WHERE seq = ?')
     .all(row.seq as number)
     .map((card) => ({ ...card, decisions: JSON.parse(String(card.decisions)) }));
   const unknownKeys = db.prepare('SELECT key, state FROM unknown_key WHERE seq = ?').all(row.seq as number);
-  const { id, time, client, tenant, hook, service, hook_instance, patient_key, knowledge, milliseconds } = row;
-  const columns = { id, time, client, hook, service, hookInstance: hook_instance, patientKey: patient_key, knowledge };
-  const lists = { decisions, cards, unknownKeys };
-  return { ...columns, ...(tenant === null ? {} : { tenant }), milliseconds, ...lists } as unknown as RecordIndex;
-}
-
-function readFeedback(row: Record<string, unknown>): StoredFeedback {
-  const system = row.reason_system === null ? {} : { system: String(row.reason_system) };
-  return {
-    card: String(row.card),
-    outcome: row.outcome as StoredFeedback['outcome'],
-    outcomeTimestamp: String(row.outcome_time),
-    receivedAt: String(row.received_at),
-    acceptedSuggestions: JSON.parse(String(row.suggestions)),
-    ...(row.reason_code === null ? {} : { reason: { ...system, code: String(row.reason_code) } }),
-  };
+  return { decisions, cards, unknownKeys };
 }
 
 function describe(error: unknown): string {

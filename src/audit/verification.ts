@@ -9,6 +9,11 @@ import {
 } from './record.ts';
 import type { Anchor, Verification } from './store.ts';
 
+/** A {@link RecordIndex} as rows of a store make it up: not trusted to be one. */
+export type StoredIndex = Readonly<Record<string, unknown>> & Record<IndexList, readonly unknown[]>;
+
+type IndexList = 'decisions' | 'cards' | 'unknownKeys';
+
 /** A link as a store holds it, with all it says of the record. */
 export interface StoredLink {
   seq: number;
@@ -19,7 +24,7 @@ export interface StoredLink {
   hash: string;
   isErased: boolean;
   /** Absent: the store holds no content. */
-  sealed?: { content: Uint8Array; index: RecordIndex };
+  sealed?: { content: Uint8Array; index: StoredIndex };
 }
 
 /** Recomputes a chain from its links, taken in order. */
@@ -108,13 +113,13 @@ function findContentProblems(digest: string, { content, index }: NonNullable<Sto
   }
 }
 
-function isSameIndex(a: RecordIndex, b: RecordIndex): boolean {
+function isSameIndex(a: RecordIndex, b: StoredIndex): boolean {
   const [one, other] = [a, b].map((index) =>
     canonicalJson({
       ...index,
-      decisions: index.decisions.map(canonicalJson).sort(),
-      cards: index.cards.map(canonicalJson).sort(),
-      unknownKeys: index.unknownKeys.map(canonicalJson).sort(),
+      decisions: index.decisions.map((each) => canonicalJson(each)).sort(),
+      cards: index.cards.map((each) => canonicalJson(each)).sort(),
+      unknownKeys: index.unknownKeys.map((each) => canonicalJson(each)).sort(),
     }),
   );
   return one === other;
