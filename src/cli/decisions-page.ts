@@ -1,13 +1,13 @@
 import type { CompiledGuideline, CompiledRule, KnowledgeFiles, Language } from '../engine/compile.ts';
 import { findWords, type PlainWords } from './plain-words.ts';
-import { allFactsOf, type Uses } from './uses.ts';
+import { countCodes } from './traceability-page.ts';
+import type { Uses } from './uses.ts';
 
 const headings = {
   title: { da: 'Beslutninger på dansk', en: 'Decisions in English' },
   sections: { da: 'Afsnit', en: 'Sections' },
   ledger: { da: 'Fortolkningsvalg', en: 'Choices of interpretation' },
   when: { da: 'Opfyldt, når alle disse holder', en: 'Met when all of these hold' },
-  facts: { da: 'Hvor', en: 'Where' },
   numbers: { da: 'Tal', en: 'Numbers' },
   card: { da: 'Kort', en: 'Card' },
   noCard: { da: 'Intet kort; beslutningen indgår i andre.', en: 'No card; other decisions rest on it.' },
@@ -17,7 +17,10 @@ const headings = {
   withheld: { da: 'Sendes ikke, når', en: 'Not sent when' },
   asks: { da: 'Spørger (uafgjort) når', en: 'Asks (unknown) when' },
   reason: { da: 'ellers', en: 'else' },
-  glossary: { da: 'Ordliste: hvad hvert navn betyder', en: 'Glossary: what each name means' },
+  glossary: { da: 'Ordliste: hvad hvert faktum læser', en: 'Glossary: what each fact reads' },
+  panels: { da: 'Paneler', en: 'Panels' },
+  code: { da: 'kode', en: 'code' },
+  codes: { da: 'koder', en: 'codes' },
   refer: { da: 'henvisning til', en: 'referral to' },
   order: { da: 'bestilling af', en: 'order of' },
 } as const;
@@ -37,7 +40,8 @@ export function renderDecisions(files: KnowledgeFiles, guideline: CompiledGuidel
 }
 
 function renderLanguage(files: KnowledgeFiles, guideline: CompiledGuideline, uses: Uses, language: Language): string[] {
-  const words = findWords(files, guideline, language, (fact) => `[\`${fact}\`](#${language}-${fact.toLowerCase()})`);
+  const linkTo = (fact: string, says: string): string => `[${says}](#${language}-${fact.toLowerCase()})`;
+  const words = findWords(files, guideline, language, linkTo);
   const reached = [...guideline.facts.keys()].filter((fact) => uses.reachedFacts.has(fact));
   return [
     `## ${headings.title[language]}`,
@@ -50,7 +54,17 @@ function renderLanguage(files: KnowledgeFiles, guideline: CompiledGuideline, use
     ]),
     `### ${headings.glossary[language]}`,
     '',
-    ...reached.map((fact) => `- <a id="${language}-${fact.toLowerCase()}"></a>\`${fact}\`: ${words.ofFact(fact)}`),
+    ...reached.map((fact) => {
+      const codes = countCodes(files, uses.conceptsOfFact.get(fact) ?? new Set());
+      const coded = codes === 0 ? '' : ` (${codes} ${headings[codes === 1 ? 'code' : 'codes'][language]})`;
+      return `- <a id="${language}-${fact.toLowerCase()}"></a>**${words.saysOf(fact)}** \`${fact}\`: ${words.ofFact(fact)}${coded}`;
+    }),
+    '',
+    `### ${headings.panels[language]}`,
+    '',
+    ...Object.entries(files.guideline.panels).map(
+      ([panel, lines]) => `- \`${panel}\`: ${Object.keys(lines).map(words.labelOf).join(', ')}`,
+    ),
     '',
   ];
 }
@@ -64,11 +78,10 @@ export function describeRule(
   language: Language,
 ): string[] {
   const say = (heading: keyof typeof headings): string => headings[heading][language];
-  const named = [...(uses.factsOfConditions.get(rule.id) ?? [])];
   const parameters = parametersOf(rule, guideline, uses);
   const cards = rule.cards.flatMap((card) => {
     const topic = guideline.texts[language].topics[card.topic] ?? card.topic;
-    const destination = card.pathway === undefined ? '' : `: ${words.labelOf(card.pathway)}`;
+    const destination = card.pathway === undefined ? '' : `: ${words.pathwayOf(card.pathway)}`;
     const guard = card.if === undefined ? '' : ` (${say('only')} ${words.ofExpression(card.if.text)})`;
     return [
       `- **${say('card')}** “${topic}”, ${card.indicator}${destination}${guard}`,
@@ -76,9 +89,9 @@ export function describeRule(
         ({ if: condition, value }) => `  - ${value} ${say('only')} ${words.ofExpression(condition.text)}`,
       ),
       ...card.suggest.map(({ label, refer, order, unless }) => {
-        const orders = typeof order === 'string' ? [`\`${order}\``] : (order ?? []).map(words.labelOf);
+        const orders = typeof order === 'string' ? [words.ofExpression(`%${order}`)] : (order ?? []).map(words.labelOf);
         const what = [
-          refer === undefined ? '' : `${say('refer')} ${words.labelOf(refer)}`,
+          refer === undefined ? '' : `${say('refer')} ${words.pathwayOf(refer)}`,
           orders.length === 0 ? '' : `${say('order')} ${orders.join(', ')}`,
         ].filter(Boolean);
         const exception = unless === undefined ? '' : `; ${say('unless')} ${words.ofExpression(unless.text)}`;
@@ -101,19 +114,16 @@ export function describeRule(
       ].join('\n'),
     ),
     '',
-    ...(named.length === 0
-      ? []
-      : [`**${say('facts')}**`, '', ...named.map((fact) => `- \`${fact}\`: ${words.ofFact(fact)}`), '']),
     ...(parameters.length === 0 ? [] : [`**${say('numbers')}**: ${parameters.map(words.ofParameter).join(', ')}`, '']),
     ...(cards.length === 0 ? [say('noCard')] : cards),
     ...(rule.ask === undefined ? [] : [`- ${say('asks')} ${words.ofExpression(rule.ask.if.text)}`]),
   ];
 }
 
-/** The parameters that the conditions of a rule rest on, in the order of guideline.yaml. */
+/** The parameters that the conditions of a rule, or the facts they name, use themselves; in the order of guideline.yaml. */
 function parametersOf(rule: CompiledRule, guideline: CompiledGuideline, uses: Uses): string[] {
   const used = new Set<string>(rule.when.flatMap(({ expression }) => expression.names));
-  for (const name of allFactsOf(uses, uses.factsOfConditions.get(rule.id) ?? [])) {
+  for (const name of uses.factsOfConditions.get(rule.id) ?? []) {
     const fact = guideline.facts.get(name);
     if (fact?.form === 'selection') {
       const { within, atLeast, earlier } = fact.definition;

@@ -91,7 +91,7 @@ export function renderIntegratorPage(source: Source): string {
   const { guideline, files } = source;
   const { head } = guideline;
   const uses = findDecisions(source);
-  const words = findWords(files, guideline, 'en', (name) => `\`${name}\``);
+  const words = findWords(files, guideline, 'en', (name, says) => `${says} (\`${name}\`)`);
   const entries = groupFacts(guideline);
   const profileLink = (id: string): string => `[${id}](../fhir-profiles/built/StructureDefinition-${id}.json)`;
   const chapter = ({ title, kinds, profiles, text }: (typeof chapters)[number]): string => {
@@ -155,7 +155,7 @@ function renderEntry(
     `### ${title}`,
     [
       ...(labels.length === 0 ? [] : [`- Danish: ${shortList(labels.map(({ da }) => da))}`]),
-      ...facts.map(({ name }) => `- \`${name}\`: ${words.ofFact(name)}`),
+      ...facts.map(({ name }) => `- \`${name}\`: **${words.saysOf(name)}** – ${words.ofFact(name)}`),
       `- Absent: ${explainAbsence(facts)}`,
       `- Used by: ${decisions.length > 0 ? decisions.join(', ') : 'the text and cautions of cards only'}`,
     ].join('\n'),

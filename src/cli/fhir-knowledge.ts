@@ -38,7 +38,9 @@ const priorities = { info: 'routine', warning: 'urgent', critical: 'stat' } as c
  * Conditions are the rules' own FHIRPath over the facts (`%name`), three-valued: empty is unknown.
  */
 export function exportKnowledge(guideline: CompiledGuideline, files: KnowledgeFiles): FhirResource[] {
-  const words = bothLanguages((language) => findWords(files, guideline, language, (name) => `%${name}`));
+  const words = bothLanguages((language) =>
+    findWords(files, guideline, language, (name, says) => `${says} (%${name})`),
+  );
   const rules = [...guideline.rules.values()];
   return [
     exportFacts(guideline, words),
@@ -94,8 +96,8 @@ function exportFacts(guideline: CompiledGuideline, words: Words): FhirResource {
         use: 'out',
         max: isListFact(fact) ? '*' : '1',
         type: isListFact(fact) ? 'string' : 'boolean',
-        documentation: words.en.ofFact(fact.name),
-        _documentation: translate(words.da.ofFact(fact.name)),
+        documentation: `${words.en.saysOf(fact.name)}: ${words.en.ofFact(fact.name)}`,
+        _documentation: translate(`${words.da.saysOf(fact.name)}: ${words.da.ofFact(fact.name)}`),
       })),
     ],
     content: [

@@ -63,9 +63,16 @@ function explain(folder: string, id: string, language: 'da' | 'en'): Outcome {
     return { lines: [`No decision ${id}; there are ${[...guideline.rules.keys()].join(', ')}`], code: 1 };
   const { files } = readKnowledge(folder);
   const uses = findUses(files, guideline);
-  const words = findWords(files, guideline, language, (fact) => fact);
+  const words = findWords(files, guideline, language, (fact, says) => `${says} (${fact})`);
+  const named = [...(uses.factsOfConditions.get(rule.id) ?? [])];
   return {
-    lines: [`${rule.id} ${rule.title[language]}`, '', ...describeRule(rule, guideline, uses, words, language)],
+    lines: [
+      `${rule.id} ${rule.title[language]}`,
+      '',
+      ...describeRule(rule, guideline, uses, words, language),
+      '',
+      ...named.map((fact) => `- ${fact}: ${words.ofFact(fact)}`),
+    ],
     code: 0,
   };
 }

@@ -159,7 +159,7 @@ function listOf(items: readonly string[]): string {
 }
 
 /** Exact and broader codes of some concepts; of all lists, or of one. */
-function countCodes(
+export function countCodes(
   { concepts }: KnowledgeFiles,
   ids: ReadonlySet<string>,
   list?: keyof KnowledgeFiles['concepts'],

@@ -49,7 +49,7 @@ export function findUses(files: KnowledgeFiles, guideline: CompiledGuideline): U
   const factsOfFact = new Map<string, Set<string>>();
   const conceptsOfFact = new Map<string, Set<string>>();
   for (const [name, definition] of Object.entries(files.facts)) {
-    const found = factsIn(Object.values(definition));
+    const found = factsIn(definition);
     found.delete(name);
     const compiled = guideline.facts.get(name);
     const concepts = compiled?.form === 'selection' ? compiled.concepts : [];

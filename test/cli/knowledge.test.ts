@@ -34,9 +34,13 @@ describe('npm run knowledge', () => {
     const danish = run('explain', 'MUP-04');
     expect(danish.code).toBe(0);
     expect(danish.lines[0]).toBe('MUP-04 Metastasesuspekte forandringer i hjernen');
-    expect(danish.lines.join('\n')).toContain('ikke underNeurology (ellers: `under-neurology`)');
+    expect(danish.lines.join('\n')).toContain(
+      'under neurologisk eller neurokirurgisk udredning (underNeurology): nej (ellers: `under-neurology`)',
+    );
     const english = run('explain', 'MUP-04', 'en').lines.join('\n');
-    expect(english).toContain('not underNeurology (else: `under-neurology`)');
+    expect(english).toContain(
+      'under neurological or neurosurgical work-up (underNeurology): no (else: `under-neurology`)',
+    );
     expect(english).toContain('Met when all of these hold');
   });
 

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findDrift, traceKnowledge } from '../../src/cli/trace.ts';
+import { findDrift, type Trace, traceKnowledge } from '../../src/cli/trace.ts';
+import { readKnowledge } from '../../src/knowledge.ts';
 import { addFact, addRule, type Edit, knowledgeFolder, withEditedKnowledge } from '../edit-knowledge.ts';
 
 const cases = join(import.meta.dirname, '..', 'cds-services', 'diagnostisk-pakkeforloeb');
@@ -34,7 +35,11 @@ const orphansOf = (...edits: Edit[]): string[] =>
   withEditedKnowledge(edits, (folder) =>
     traceKnowledge(folder, cases, docs).orphans.map(({ kind, id, why }) => `${kind} ${id}: ${why}`),
   );
-const pageOf = (name: string): string => traceKnowledge(knowledgeFolder, cases, docs).pages.get(join(docs, name)) ?? '';
+let trace: Trace | undefined;
+const pageOf = (name: string): string => {
+  trace ??= traceKnowledge(knowledgeFolder, cases, docs);
+  return trace.pages.get(join(docs, name)) ?? '';
+};
 
 describe('the trace of Diagnostisk pakkeforløb', () => {
   it('knows every decision of the guideline, and no other', () => {
@@ -201,8 +206,41 @@ describe('the page of decisions', () => {
 
   it('shows the condition as it is decided beside its sentence', () => {
     expect(pageOf('decisions.md')).toMatch(
-      /not \[`underNeurology`\]\(#en-underneurology\).*\n {3}`%underNeurology\.not\(\)`/,
+      /\[under neurological or neurosurgical work-up\]\(#en-underneurology\): no .*\n {3}`%underNeurology\.not\(\)`/,
     );
+  });
+
+  it('has a fact say in two languages what it is, and no two facts the same', () => {
+    const facts = Object.entries(readKnowledge(knowledgeFolder).files.facts);
+    expect(facts.filter(([, { says }]) => says === undefined).map(([name]) => name)).toEqual([]);
+    for (const language of ['da', 'en'] as const) {
+      const said = facts.map(([, { says }]) => says?.[language] ?? '');
+      expect(said.filter((text, at) => said.indexOf(text) !== at)).toEqual([]);
+    }
+  });
+
+  it('lists with a decision the numbers of its own conditions and of the facts they name, no others', () => {
+    const numbersOf = (id: string): string[] => {
+      const [section = ''] = pageOf('decisions.md').split(`\n### ${id} `).slice(2);
+      const [numbers = ''] = section.split('\n### ')[0]?.match(/^\*\*Numbers\*\*: .*$/m) ?? [];
+      return [...numbers.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? '');
+    };
+    expect(numbersOf('MAS-02')).toEqual([]);
+    expect(numbersOf('MAS-05')).toEqual(['resultDays', 'ifobtLimit']);
+    expect(numbersOf('TIM-02')).toEqual(['unitPhaseEarlyDay', 'unitPhaseLastDay']);
+  });
+
+  it.each([
+    ['what is not there', /^5\. there are no \[Trin 1 analyses without a valid result\]/m],
+    ['what leaves a decision open', /\[brain mass\]\(#en-brainmass\) \(leaves it undecided\)/],
+    ['a pathway by its own name', /^- \*\*Card\*\* “[^”]*”, warning: Sarcoma pathway$/m],
+    ['an option of the ledger by what it means', /the choice L27 is “[A-Z][^”]+ [^”]+”/],
+    ['a site by its own name', /`brainMetastasisEver`: .*where site includes brain /],
+    ['a shared condition in a few words', /`brainMass`: .*; where after the latest closing code \(\d+ codes\)$/m],
+    ['what is taken where a fact is not known', /`knownInPathway`: .*; where it is not known: no$/m],
+    ['what an option leaves out of a list', /`gentlerImaging`: Abdominal ultrasound and Chest X-ray \(if \[pregnancy/],
+  ])('tells in words %s', (_, words) => {
+    expect(pageOf('decisions.md')).toMatch(words);
   });
 
   it('has a glossary entry for every name it links to', () => {
