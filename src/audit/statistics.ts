@@ -21,11 +21,15 @@ export interface DecisionCounts {
 export interface PeriodCounts extends DecisionCounts {
   /** First day of the period. */
   period: string;
+  /** The time to answer is over for every card of the period: only now shares of answers can be told. */
+  isOver: boolean;
 }
 
 export interface DecisionStatistics {
   decision: string;
   total: DecisionCounts;
+  /** Of the periods that are over: what shares of answers are taken of. */
+  settled: DecisionCounts;
   /** Every period in which there were evaluations, oldest first. */
   periods: PeriodCounts[];
 }
@@ -90,7 +94,7 @@ export function summarizeCounts(counts: readonly PeriodCount[], options: Statist
       const silent = Math.max(0, shown - accepted - overridden);
       const isOver = options.endOf(period) < options.openFrom;
       return {
-        period,
+        ...{ period, isOver },
         evaluations: evaluationsOf(of, period),
         met: sum('met', id, period),
         unknown: sum('unknown', id, period),
@@ -98,7 +102,7 @@ export function summarizeCounts(counts: readonly PeriodCount[], options: Statist
         ...{ shown, accepted, overridden, ignored: isOver ? silent : 0, awaiting: isOver ? 0 : silent },
       };
     });
-    return { decision: id, total: addUp(each), periods: each };
+    return { decision: id, total: addUp(each), settled: addUp(each.filter(({ isOver }) => isOver)), periods: each };
   });
   const keys = new Set(['missing', 'failed', 'truncated'].flatMap((kind) => [...(names.get(kind) ?? [])]));
   return {

@@ -49,7 +49,7 @@ ${[0, top / 2, top].map(
 )}
 ${points.map((point, at) =>
   at % every === 0
-    ? html`<text class="axis" x="${scale.x(at)}" y="${size.height - 8}" text-anchor="${at === 0 ? 'start' : 'middle'}">${point.period}</text>`
+    ? html`<text class="axis" x="${scale.x(at)}" y="${size.height - 8}" text-anchor="${scale.x(at) > size.width - size.left ? 'end' : 'middle'}">${point.period}</text>`
     : undefined,
 )}
 <path class="limit" d="${line(({ low }) => low)}"/>

@@ -20,7 +20,7 @@ export interface Explanation {
 
 export interface EvaluationView {
   found: StoredEvaluation;
-  /** Absent: the record was erased. */
+  /** Absent: the record was erased, or cannot be decided again. */
   explanation: Explanation | undefined;
   /** Reviewers only. */
   comments: readonly FeedbackComment[];
@@ -87,20 +87,20 @@ ${order.map((outcome) => {
         texts,
         language,
       ),
-    )}<br>`
+    )}`
   );
 })}
 </section>
 <div class="columns">
-<section><h2>${texts.sources}</h2><table><thead><tr><th scope="col">${texts.key}</th><th scope="col">${texts.state}</th><th scope="col" class="number">${texts.oldest}</th><th scope="col" class="number">${texts.dropped}</th></tr></thead>
+<section><h2>${texts.sources}</h2><div class="scroll" tabindex="0" role="region" aria-label="${texts.sources}"><table><thead><tr><th scope="col">${texts.key}</th><th scope="col">${texts.state}</th><th scope="col" class="number">${texts.oldest}</th><th scope="col" class="number">${texts.dropped}</th></tr></thead>
 <tbody>${Object.entries(record.chart.keys).map(
     ([
       key,
       { state, oldestDaysAgo, dropped },
     ]) => html`<tr><th scope="row"><code>${key}</code></th><td><span class="badge ${state}">${texts[state]}</span></td>
 <td class="number">${oldestDaysAgo ?? '–'}</td><td class="number">${dropped}</td></tr>`,
-  )}</tbody></table></section>
-<section><h2>${texts.replayTitle}</h2>${explanation !== undefined && renderReplay(explanation.replay, texts)}</section>
+  )}</tbody></table></div></section>
+<section><h2>${texts.replayTitle}</h2>${explanation === undefined ? html`<p class="wrong">${texts.replayFailed}</p>` : renderReplay(explanation.replay, texts)}</section>
 </div>`;
 }
 
@@ -125,11 +125,11 @@ ${
   )}</ul>`
 }
 <p class="soft">${card.source.label}</p>
-<p><strong>${texts.feedbackOn}:</strong> ${
+<div><strong>${texts.feedbackOn}:</strong> ${
     feedback.length === 0
       ? html`<span class="badge ${isAnswerOver ? 'ignored' : 'awaiting'}">${isAnswerOver ? texts.noAnswerOver : texts.noAnswer}</span>`
       : html`<ul class="plain">${feedback.map((each) => html`<li>${renderFeedback(each, guideline, texts, language)}</li>`)}</ul>`
-  }</p>
+  }</div>
 ${comments
   .filter((each) => each.card === card.uuid)
   .map(({ comment }) => html`<blockquote><span class="soft">${texts.comment}:</span> ${comment}</blockquote>`)}
@@ -160,7 +160,7 @@ function renderDecision(
 ${lacking.length > 0 && html`<p><strong>${texts.lacking}:</strong></p><ul class="plain">${lacking.map((what) => html`<li>${describeLacking(what, texts)}</li>`)}</ul>`}
 ${facts.length === 0 ? html`<p>${texts.noFacts}</p>` : renderFacts(id, facts, guideline, texts, language)}
 ${ledger.length > 0 && html`<p><span class="soft">${texts.ledger}:</span> ${ledger.join(', ')}</p>`}
-${outcome === 'not-met' && html`<p><strong>${texts.nearest}:</strong> ${isMissKnown ? renderMisses(misses ?? [], texts) : texts.nearestOther}</p>`}
+${outcome === 'not-met' && html`<div><strong>${texts.nearest}:</strong> ${isMissKnown ? renderMisses(misses ?? [], texts) : texts.nearestOther}</div>`}
 </div></details>`;
 }
 
@@ -255,7 +255,7 @@ function describeLacking(what: string, texts: Texts): Html {
 }
 
 function renderReplay(replay: Replay, texts: Texts): Html {
-  if (replay.isIdentical) return html`<p>${texts.replaySame}</p>`;
+  if (replay.isIdentical && replay.isSameKnowledge) return html`<p>${texts.replaySame}</p>`;
   const changes = html`${
     replay.decisions.length + replay.cards.length === 0
       ? html`<p>${texts.replayNoChange}</p>`

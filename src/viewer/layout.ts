@@ -46,8 +46,7 @@ ${
   html`<nav aria-label="${texts.main}"><ul>${menu
     .filter(({ reviewer }) => !reviewer || role === 'reviewer')
     .map(
-      (entry) =>
-        html`<li><a href="${entry.path}"${entry.path === path && html` aria-current="page"`}>${texts[entry.text]}</a></li>`,
+      (entry) => html`<li><a href="${entry.path}"${markCurrent(entry.path, path)}>${texts[entry.text]}</a></li>`,
     )}</ul></nav>`
 }
 <div class="tools">
@@ -64,6 +63,13 @@ ${content}
 </main>
 </body>
 </html>`.markup;
+}
+
+/** The page itself, or the one it is below: decisions are below the overview. */
+function markCurrent(entry: string, path: string): Html | false {
+  if (entry === path) return html` aria-current="page"`;
+  const isBelow = entry === base ? path.startsWith(`${base}/decisions/`) : path.startsWith(`${entry}/`);
+  return isBelow && html` aria-current="true"`;
 }
 
 /** The address with one parameter set; undefined takes it away. */

@@ -24,15 +24,16 @@ export function renderOverview(
   const { evaluations, decisions, unknownKeys, latency, reasons } = statistics;
   const shown = decisions.filter(({ total }) => total.shown > 0);
   const silent = decisions.filter(({ total }) => total.shown === 0);
-  const sum = (name: 'shown' | 'accepted' | 'overridden' | 'ignored' | 'awaiting') =>
-    decisions.reduce((all, { total }) => all + total[name], 0);
+  const settled = (name: 'shown' | 'accepted' | 'overridden' | 'ignored') =>
+    decisions.reduce((all, each) => all + each.settled[name], 0);
+  const told = decisions.reduce((all, { total }) => all + total.shown, 0);
   return html`${renderSpanForm(base, span, texts)}
 <section><ul class="figures">
 <li><strong>${formatNumber(evaluations, language)}</strong>${texts.evaluations}</li>
-<li><strong>${formatNumber(sum('shown'), language)}</strong>${texts.shown}</li>
-<li><strong>${formatShare(sum('accepted'), closedOf(sum), language)}</strong>${texts.accepted}</li>
-<li><strong>${formatShare(sum('overridden'), closedOf(sum), language)}</strong>${texts.overridden}</li>
-<li><strong>${formatShare(sum('ignored'), closedOf(sum), language)}</strong>${texts.ignored}</li>
+<li><strong>${formatNumber(told, language)}</strong>${texts.shown}</li>
+<li><strong>${formatShare(settled('accepted'), settled('shown'), language)}</strong>${texts.accepted}</li>
+<li><strong>${formatShare(settled('overridden'), settled('shown'), language)}</strong>${texts.overridden}</li>
+<li><strong>${formatShare(settled('ignored'), settled('shown'), language)}</strong>${texts.ignored}</li>
 ${latency.map(
   ({ share, milliseconds }) =>
     html`<li><strong>${milliseconds === undefined ? texts.above : `≤ ${formatNumber(milliseconds, language)} ms`}</strong>${formatShare(share, 1, language)} ${texts.latencyShare}</li>`,
@@ -87,13 +88,12 @@ function renderDecisions(
 <thead><tr><th scope="col">${texts.decision}</th><th scope="col" class="number">${texts.shown}</th><th scope="col" class="number">${texts.fired}</th>
 <th scope="col" class="number">${texts.accepted}</th><th scope="col" class="number">${texts.overridden}</th><th scope="col" class="number">${texts.ignored}</th>
 <th scope="col" class="number">${texts.awaiting}</th><th scope="col" class="number">${texts.unknown}</th><th scope="col">${texts.trend}</th></tr></thead>
-<tbody>${shown.map(({ decision, total, periods }) => {
-    const closed = total.accepted + total.overridden + total.ignored;
+<tbody>${shown.map(({ decision, total, settled, periods }) => {
     const title = guideline.rules.get(decision)?.title[language] ?? '';
     return html`<tr><th scope="row"><a class="id" href="${link(decision)}">${decision}</a> ${title}</th>
 <td class="number">${formatNumber(total.shown, language)}</td><td class="number">${formatShare(total.shown, total.evaluations, language)}</td>
-<td class="number">${formatShare(total.accepted, closed, language)}</td><td class="number">${formatShare(total.overridden, closed, language)}</td>
-<td class="number">${formatShare(total.ignored, closed, language)}</td><td class="number">${formatNumber(total.awaiting, language)}</td>
+<td class="number">${formatShare(settled.accepted, settled.shown, language)}</td><td class="number">${formatShare(settled.overridden, settled.shown, language)}</td>
+<td class="number">${formatShare(settled.ignored, settled.shown, language)}</td><td class="number">${formatNumber(total.awaiting, language)}</td>
 <td class="number">${formatShare(total.unknown, total.evaluations, language)}</td>
 <td>${renderSparkline(
       periods.map(({ period, shown: count, evaluations: of }) => ({ period, count, of })),
@@ -112,9 +112,6 @@ ${
 }`;
 }
 
-const closedOf = (sum: (name: 'accepted' | 'overridden' | 'ignored') => number): number =>
-  sum('accepted') + sum('overridden') + sum('ignored');
-
 /** One decision over time: how often it fires and what becomes of its cards, as control charts. */
 export function renderDecision(
   { texts, language }: PageContext,
@@ -132,7 +129,7 @@ export function renderDecision(
       texts,
       language,
     );
-  const closed = (each: (typeof periods)[number]) => each.accepted + each.overridden + each.ignored;
+  const settled = (each: (typeof periods)[number]) => (each.isOver ? each.shown : 0);
   return html`${renderSpanForm(`${base}/decisions/${decision}`, span, texts)}
 <section class="long"><div class="columns">
 ${chart(
@@ -145,9 +142,9 @@ ${chart(
   (each) => each.unknown,
   (each) => each.evaluations,
 )}
-${chart(texts.accepted, (each) => each.accepted, closed)}
-${chart(texts.overridden, (each) => each.overridden, closed)}
-${chart(texts.ignored, (each) => each.ignored, closed)}
+${chart(texts.accepted, (each) => each.accepted, settled)}
+${chart(texts.overridden, (each) => each.overridden, settled)}
+${chart(texts.ignored, (each) => each.ignored, settled)}
 </div></section>
 <p class="actions">${(['met', 'unknown', 'not-met'] as const).map(
     (outcome) =>

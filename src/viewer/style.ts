@@ -30,6 +30,7 @@ main { max-width: 76rem; margin: 0 auto; padding: 1rem 1.5rem 3rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0 1rem; }
 h2 { font-size: 1.2rem; margin: 0 0 .6rem; }
 h3 { font-size: 1rem; margin: 0 0 .4rem; }
+section > :last-child { margin-bottom: 0; }
 section { background: var(--sheet); border: 1px solid var(--edge); border-radius: .6rem; padding: 1rem 1.2rem; margin: 0 0 1.2rem; }
 .soft, .help { color: var(--soft); }
 .help { margin: 0 0 .8rem; font-size: .92rem; max-width: 60rem; }
@@ -37,17 +38,19 @@ section { background: var(--sheet); border: 1px solid var(--edge); border-radius
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--edge); }
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
+thead th::first-letter, figcaption::first-letter, h3::first-letter { text-transform: uppercase; }
 tbody th { font-weight: 500; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .id { white-space: nowrap; }
 code, .code { font: .88em ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.2rem; margin: 0; }
+dl.facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .25rem 1.2rem; margin: 0; }
 dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 form.filters { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .7rem 1rem; align-items: end; }
 label { display: grid; gap: .15rem; font-size: .88rem; color: var(--soft); }
-input, select, button { font: inherit; color: var(--ink); background: var(--sheet); border: 1px solid var(--strong-edge); border-radius: .4rem; padding: .35rem .55rem; min-width: 0; width: 100%; }
+input, select, button { font: inherit; color: var(--ink); background: var(--sheet); border: 1px solid var(--strong-edge); border-radius: .4rem; padding: .3rem .55rem; height: 2.3rem; min-width: 0; width: 100%; }
 button { width: auto; cursor: pointer; }
+form.filters .actions { margin: 0; min-height: 2.3rem; }
 button.main { background: var(--accent); border-color: var(--accent); color: var(--sheet); font-weight: 600; }
 .actions { display: flex; flex-wrap: wrap; gap: .7rem; align-items: center; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 0; padding: 0; list-style: none; }
@@ -58,7 +61,8 @@ button.main { background: var(--accent); border-color: var(--accent); color: var
 .badge.error, .badge.critical, .badge.failed, .badge.lost { color: var(--bad); background: var(--bad-ground); }
 .badge.not-met, .badge.empty, .badge.ignored, .badge.awaiting, .badge.absent { color: var(--soft); }
 .badge.info, .badge.gained { color: var(--accent); background: var(--accent-ground); }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.2rem; align-items: start; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1.2rem; align-items: start; }
+.columns > * { min-width: 0; }
 .columns > section { margin: 0; }
 .columns { margin-bottom: 1.2rem; }
 figure.chart { margin: 0 0 1rem; }
@@ -82,18 +86,21 @@ svg.spark { width: 120px; height: 24px; }
 article.card { border: 1px solid var(--edge); border-left: .35rem solid var(--accent); border-radius: .4rem; padding: .8rem 1rem; margin: 0 0 1rem; }
 article.card.warning { border-left-color: var(--warn); }
 article.card.critical { border-left-color: var(--bad); }
+article.card > :first-child { margin-top: 0; }
+article.card > :last-child { margin-bottom: 0; }
 article.card h3 { font-size: 1.05rem; }
 .detail { max-width: 52rem; }
 .detail p, .detail ul { margin: .4rem 0; }
 ul.plain { margin: .2rem 0; padding-left: 1.2rem; }
 details > summary { cursor: pointer; padding: .25rem 0; }
+h3:not(:first-of-type) { margin-top: 1.2rem; }
 details.decision { border-bottom: 1px solid var(--edge); padding: .15rem 0; }
 details.decision > summary .id { display: inline-block; min-width: 4.6rem; font-weight: 600; }
 details.decision > div { padding: .3rem 0 .8rem 1.2rem; }
 .wrong { color: var(--bad); font-weight: 600; }
 .login { max-width: 26rem; }
 .login form { display: grid; gap: .8rem; }
-@media (max-width: 40rem) { main, header { padding-left: .8rem; padding-right: .8rem; } dl.facts { grid-template-columns: 1fr; } .columns { grid-template-columns: 1fr; } }
+@media (max-width: 40rem) { main, header { padding-left: .8rem; padding-right: .8rem; } dl.facts { grid-template-columns: minmax(0, 1fr); } .columns { grid-template-columns: 1fr; } }
 @media print {
   :root { --ground: #fff; --sheet: #fff; --ink: #000; --soft: #333; --edge: #999; }
   header nav, .tools, .skip, form.filters, .actions { display: none; }

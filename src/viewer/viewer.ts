@@ -48,6 +48,9 @@ const languageCookie = 'audit-language';
 const pageSize = 50;
 /** Days an overview goes back unless asked otherwise. */
 const overviewDays = 90;
+/** Days shown one by one, and week by week. */
+const mostDays = 31;
+const mostWeekDays = 2 * 366;
 /** Evaluations compared unless asked otherwise, and the most one page compares. */
 const compareDefault = 1000;
 const compareMost = 10_000;
@@ -213,10 +216,10 @@ function readSpan(request: Request, now: Date): TimeSpan {
   return { from: start, to, per: per ?? choosePeriod(start, to), ...(client !== undefined && { client }) };
 }
 
-/** Days while they can be told apart in a chart. */
+/** As many points as can be told apart in a chart: days of a month, weeks of two years. */
 function choosePeriod(from: string, to: string): TimeSpan['per'] {
   const days = (Date.parse(to) - Date.parse(from)) / millisecondsPerDay;
-  return days <= overviewDays ? 'day' : days <= 3 * 365 ? 'week' : 'month';
+  return days <= mostDays ? 'day' : days <= mostWeekDays ? 'week' : 'month';
 }
 
 async function readStatistics(parts: ViewerParts, { from, to, per, client }: TimeSpan): Promise<Statistics> {
@@ -294,7 +297,8 @@ function showEvaluation(parts: ViewerParts): RequestHandler {
     }
     await recordView(parts, response, 'evaluation', id);
     const [explanation, comments] = await Promise.all([
-      found.record === undefined ? undefined : parts.workbench.explain(found.record),
+      // What was recorded is shown even where it cannot be decided again.
+      found.record && parts.workbench.explain(found.record).catch(() => undefined),
       role === 'reviewer' ? parts.store.comments(id) : [],
     ]);
     const sentBefore = parts.now().getTime() - parts.feedbackDays * millisecondsPerDay;

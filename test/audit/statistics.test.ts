@@ -46,6 +46,10 @@ describe('statistics', () => {
     expect(decision?.total).toMatchObject({ shown: 16, accepted: 5, overridden: 3, ignored: 3, awaiting: 5 });
   });
 
+  test('take shares of answers of periods that are over', () => {
+    expect(decision?.settled).toMatchObject({ shown: 10, accepted: 4, overridden: 3, ignored: 3, awaiting: 0 });
+  });
+
   test('name knowledge versions by the first period they were used in', () => {
     expect(statistics.versions).toEqual([
       { knowledge: '1', period: '2026-11-01' },
