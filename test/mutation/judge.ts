@@ -1,6 +1,7 @@
 import type { CompiledFact, CompiledGuideline } from '../../src/engine/compile.ts';
 import type { Answer } from '../../src/engine/decide.ts';
-import { chooseEnvironment, decideRules } from '../../src/engine/rules.ts';
+import type { Fact } from '../../src/engine/facts.ts';
+import { chooseEnvironment, decideRules, type Results } from '../../src/engine/rules.ts';
 import type { Chart } from '../../src/engine/types.ts';
 import type { Case } from '../cds-services/case.ts';
 import { compareCase } from '../cds-services/compare-case.ts';
@@ -13,6 +14,8 @@ interface Trial {
   chart: Chart;
   /** Facts its answer rests on: a change of any other cannot show. */
   facts: ReadonlySet<string>;
+  /** What the guideline as it stands decides. */
+  results: Results;
 }
 
 /** Tells of mutants whether a case notices them. */
@@ -40,7 +43,7 @@ export function createJudge(): Judge {
     const chart = readCaseChart(testCase);
     const facts = new Set<string>();
     if (isAnsweredAsExpected({ ...guideline, facts: new WatchedFacts(guideline.facts, facts) }, testCase, chart)) {
-      trials.push({ testCase, chart, facts });
+      trials.push({ testCase, chart, facts, results: decideCaseBy(guideline, testCase, chart) });
     } else failing.push(testCase.id);
   }
   return {
@@ -50,7 +53,7 @@ export function createJudge(): Judge {
       const { change, name, rules, facts } = mutant;
       const able = trials.filter((trial) => canNotice(trial, mutant));
       const killer = inPromisingOrder(able, rules).find(
-        ({ testCase, chart }) => !isAnsweredAsExpected(mutant.guideline, testCase, chart),
+        (trial) => isChanged(trial, mutant) && !isAnsweredAsExpected(mutant.guideline, trial.testCase, trial.chart),
       );
       if (killer !== undefined) return { change, name, outcome: 'noticed', by: killer.testCase.id };
       const isShown =
@@ -80,6 +83,47 @@ function canNotice(trial: Trial, { facts }: Mutant): boolean {
   return facts === undefined || facts.some((fact) => trial.facts.has(fact));
 }
 
+/**
+ * Whether what is changed comes out otherwise for the case at all: far cheaper to tell than its whole answer.
+ *
+ * A rule shows in its outcome and reason alone, a card only where its rule is met or asks, a fact only in what is known of it.
+ */
+function isChanged(trial: Trial, mutant: Mutant): boolean {
+  const { testCase, chart, results } = trial;
+  try {
+    const changed = decideCaseBy(mutant.guideline, testCase, chart);
+    if (mutant.facts !== undefined) {
+      return mutant.facts.some((name) => isOther(mutant.guideline.facts.get(name), changed.facts.get(name), results));
+    }
+    const [id = ''] = mutant.rules;
+    const rule = mutant.guideline.rules.get(id);
+    const original = guideline.rules.get(id);
+    if (mutant.rules.length !== 1 || rule === original) return true;
+    const { outcome, reason } = results.get(id);
+    if (rule?.when === original?.when) return outcome === 'met' || outcome === 'unknown';
+    const now = changed.get(id);
+    return now.outcome !== outcome || now.reason !== reason;
+  } catch {
+    return true;
+  }
+}
+
+function isOther(compiled: CompiledFact | undefined, fact: Fact, results: Results): boolean {
+  // Which lines of a panel are possible is more than its fact tells.
+  if (compiled === undefined || (compiled.form === 'selection' && compiled.definition.panel !== undefined)) return true;
+  const before = results.facts.get(compiled.name);
+  return (
+    fact.truth !== before.truth ||
+    !areSame(fact.values, before.values) ||
+    !areSame(fact.readings, before.readings) ||
+    !areSame(fact.lacking, before.lacking)
+  );
+}
+
+function areSame(some: readonly unknown[] = [], others: readonly unknown[] = []): boolean {
+  return some.length === others.length && some.every((value, at) => value === others[at]);
+}
+
 /** Cases of the decision first, then those that name it, then the others. */
 function inPromisingOrder(trials: readonly Trial[], rules: readonly string[]): Trial[] {
   const rank = ({ testCase }: Trial): number => {
@@ -105,8 +149,16 @@ function answer(by: CompiledGuideline, testCase: Case, chart: Chart): Answer {
   if (cards !== undefined || wanted.some(([, one]) => typeof one !== 'string' && one.outcome === 'met')) {
     return decideChart(by, testCase, chart);
   }
-  const { codes, ledger = {} } = testCase.client;
-  const environment = chooseEnvironment(by, { ledger, ...(codes !== undefined && { codes }) });
-  const results = decideRules(by, chart, environment);
+  const results = decideCaseBy(by, testCase, chart);
   return { decisions: wanted.map(([id]) => results.get(id)), cards: [] };
+}
+
+function decideCaseBy(by: CompiledGuideline, { client }: Case, chart: Chart): Results {
+  const { codes, referralChecklist, ledger = {} } = client;
+  const choices = {
+    ledger,
+    ...(codes !== undefined && { codes }),
+    ...(referralChecklist !== undefined && { referralChecklist }),
+  };
+  return decideRules(by, chart, chooseEnvironment(by, choices));
 }
