@@ -62,9 +62,7 @@ export function createReplay(guideline: CompiledGuideline, adapt: AdaptCards): (
   return (record) => {
     const { id, time, client, patientKey, knowledge } = record;
     const now = decideAgain(guideline, record, shareSettings(record.settings), adapt);
-    const isIdentical =
-      canonicalJson(now.decisions) === canonicalJson(record.decisions) &&
-      canonicalJson(now.cards) === canonicalJson(record.cards);
+    const isIdentical = isSameJson(now.decisions, record.decisions) && isSameJson(now.cards, record.cards);
     return {
       ...{ id, time, client, patientKey },
       isSameKnowledge: knowledge.hash === guideline.hash,
@@ -73,6 +71,11 @@ export function createReplay(guideline: CompiledGuideline, adapt: AdaptCards): (
       cards: isIdentical ? [] : compareCards(record.cards, now.cards),
     };
   };
+}
+
+/** Records keep the order in which members were written: only where another program reordered them, order is left aside. */
+function isSameJson(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other) || canonicalJson(one) === canonicalJson(other);
 }
 
 /** Decides a record again: the same guideline gives the decisions and cards that were recorded. */
