@@ -16,16 +16,21 @@ function writeJson(value: unknown, indent = '', used = 0): string {
   if (value === null || typeof value !== 'object' || indent.length + used + flat.length <= width) return flat;
   const inner = `${indent}  `;
   const [open, close, lines] = Array.isArray(value)
-    ? ['[', ']', value.map((item) => writeJson(item, inner, 1))]
+    ? ['[', ']', value.map((item, at) => writeJson(item, inner, comma(at, value.length)))]
     : [
         '{',
         '}',
-        Object.entries(value).map(([key, member]) => {
+        Object.entries(value).map(([key, member], at, all) => {
           const name = `${JSON.stringify(key)}: `;
-          return `${name}${writeJson(member, inner, name.length + 1)}`;
+          return `${name}${writeJson(member, inner, name.length + comma(at, all.length))}`;
         }),
       ];
   return `${open}\n${lines.map((line) => inner + line).join(',\n')}\n${indent}${close}`;
+}
+
+/** Room for the comma behind all but the last. */
+function comma(at: number, count: number): number {
+  return at < count - 1 ? 1 : 0;
 }
 
 function writeFlat(value: unknown): string {
