@@ -27,7 +27,12 @@ export const environmentSchema = z.object({
     .describe('What clients call it; tokens name it (https in production)')
     .meta({ shown: '`http://HOST:PORT`' }),
   DATA_DIR: z.string().default('./data').describe('Folder of the embedded store and of the keys'),
-  DATABASE_URL: z.string().optional().describe('PostgreSQL instead of the embedded store (not in this version)'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .describe(
+      'PostgreSQL instead of the embedded store, for several instances: `postgresql://user:password@host/database`, a UTF8 database of its own. All instances need the same file `patient-key` in `DATA_DIR` and the same `AUDIT_TOKEN`',
+    ),
   CLIENTS_DIR: z
     .string()
     .optional()
@@ -95,6 +100,8 @@ export interface Config {
   /** Absent: follows from the address listened on. */
   readonly publicBaseUrl: string | undefined;
   readonly dataDir: string;
+  /** Absent: records are kept in files in `dataDir`. */
+  readonly databaseUrl: string | undefined;
   /** Always there in production. */
   readonly clientsDir: string | undefined;
   /** Absent: made at start. */
@@ -161,9 +168,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       'HOST: MODE=demo checks no caller and listens on a loopback address only: set HOST=127.0.0.1',
     );
   }
-  if (env.DATABASE_URL !== undefined) {
-    throw new ConfigError('DATABASE_URL: this version cannot use it yet: unset it');
-  }
   if (env.COLLECT_MS >= env.DEADLINE_MS) {
     throw new ConfigError('COLLECT_MS: must be below DEADLINE_MS, so that what was gathered is still decided');
   }
@@ -173,6 +177,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: env.PORT,
     publicBaseUrl: env.PUBLIC_BASE_URL?.replace(/\/+$/, ''),
     dataDir: resolve(env.DATA_DIR),
+    databaseUrl: env.DATABASE_URL,
     clientsDir: env.CLIENTS_DIR === undefined ? undefined : resolve(env.CLIENTS_DIR),
     auditToken: env.AUDIT_TOKEN,
     auditLogin: readLogin(env),

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { collectDefaultMetrics } from 'prom-client';
+import { type OpenedStore, openStore } from './audit/open-store.ts';
 import { loadPatientKey } from './audit/patient-key.ts';
-import { openSqliteStore } from './audit/sqlite.ts';
 import { demoClient } from './clients/client.ts';
 import { type Directory, openDirectory } from './clients/directory.ts';
 import { type Config, readConfig } from './config.ts';
@@ -48,9 +48,9 @@ async function start(config: Config): Promise<void> {
   collectDefaultMetrics({ register: metrics.registry });
 
   const patientKey = loadPatientKey(join(config.dataDir, 'patient-key'));
-  const recordFolder = join(config.dataDir, 'evaluations');
-  const store = openSqliteStore(recordFolder);
-  if (config.auditRequired) await store.check().catch(explainStore(recordFolder));
+  const opened = openStore(config, patientKey);
+  const { store } = opened;
+  if (config.auditRequired) await store.check().catch(explainStore(opened));
 
   const workerData: WorkerData = { knowledgeFolder, patientKey, code, limits: config.limits };
   const pool = createPool({
@@ -86,7 +86,7 @@ async function start(config: Config): Promise<void> {
       profiles: directory.profiles,
       baseUrls: () => baseUrls,
       keys,
-      replay: createReplayStore(readSeconds),
+      replay: opened.tokens ?? createReplayStore(readSeconds),
       now: readSeconds,
       ...(isDemo && { unknown: demoClient }),
     }),
@@ -148,8 +148,8 @@ async function start(config: Config): Promise<void> {
             `  try it     curl -s ${base}/examples/${firstExample}.json | curl -s ${base}/cds-services/${service} -H 'content-type: application/json' -d @-`,
           ]
         : []),
-      `  records    ${recordFolder}`,
-      ...(config.auditToken === undefined ? [`  audit      ${base}/audit, token ${auditToken}`] : []),
+      `  records    ${opened.place}`,
+      ...(config.auditToken === undefined && isDemo ? [`  audit      ${base}/audit, token ${auditToken}`] : []),
       '',
     ].join('\n'),
   );
@@ -184,10 +184,12 @@ function readCodeVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-const explainStore = (folder: string) => (error: unknown) => {
-  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  throw new ConfigError(`DATA_DIR: records cannot be kept in ${folder}${cause}`, { cause: error });
-};
+const explainStore =
+  ({ setting, place }: OpenedStore) =>
+  (error: unknown) => {
+    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    throw new ConfigError(`${setting}: records cannot be kept in ${place}${cause}`, { cause: error });
+  };
 
 // Node would print the message of an error that nobody caught, and it may quote a request.
 process.on('uncaughtException', (error) => {

@@ -54,7 +54,7 @@ describe('the configuration', () => {
     ['AUDIT_TOKEN', { AUDIT_TOKEN: 'short' }],
     ['WORKERS', { WORKERS: '1' }],
     ['COLLECT_MS', { COLLECT_MS: '4000' }],
-    ['DATABASE_URL', { DATABASE_URL: 'postgres://localhost/cds' }],
+    ['DATABASE_URL', { DATABASE_URL: 'mysql://localhost/cds' }],
     ['CLIENTS_DIR', { MODE: 'production', PUBLIC_BASE_URL: 'https://cds.example.org' }],
     ['PUBLIC_BASE_URL', { MODE: 'production', CLIENTS_DIR: './clients' }],
     ['PUBLIC_BASE_URL', { MODE: 'production', CLIENTS_DIR: './clients', PUBLIC_BASE_URL: 'http://cds.example.org' }],

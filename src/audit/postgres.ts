@@ -226,5 +226,7 @@ async function verify(query: Query): Promise<Verification> {
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // Where every address of a host was tried, Node gives one error per address and no message.
+  return error instanceof AggregateError ? error.errors.map(describe).join(', ') : error.message;
 }

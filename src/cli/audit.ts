@@ -13,6 +13,8 @@ import {
   writeCsvRow,
   writeNdjsonRow,
 } from '../audit/exports.ts';
+import { openStore } from '../audit/open-store.ts';
+import { loadPatientKey } from '../audit/patient-key.ts';
 import { createReplay } from '../audit/replay.ts';
 import {
   changeHeader,
@@ -22,7 +24,6 @@ import {
   writeChangeRow,
 } from '../audit/replay-summary.ts';
 import { scanEvaluations } from '../audit/scan.ts';
-import { openSqliteStore } from '../audit/sqlite.ts';
 import { findLastDay, makersOf, summarizeCounts } from '../audit/statistics.ts';
 import type { AuditStore, SealedEvaluation } from '../audit/store.ts';
 import { readConfig } from '../config.ts';
@@ -269,12 +270,15 @@ function readLanguage(language: string | undefined): 'da' | 'en' {
 }
 
 async function main(): Promise<number> {
-  const { dataDir, feedbackDays } = readConfig();
-  const file = join(dataDir, 'evaluations.sqlite');
-  if (!existsSync(file))
-    throw new ConfigError(`DATA_DIR: there are no records in ${dataDir}: name the folder they lie in`);
+  const config = readConfig();
+  const { dataDir, feedbackDays } = config;
+  const keyFile = join(dataDir, 'patient-key');
+  // The service made it with the first record.
+  if (!existsSync(keyFile)) {
+    throw new ConfigError(`DATA_DIR: ${dataDir} has no patient key: name the folder the service runs with`);
+  }
   const guideline = loadKnowledge(join(import.meta.dirname, '..', '..', 'cds-services', 'diagnostisk-pakkeforloeb'));
-  const store = openSqliteStore(file);
+  const { store } = openStore(config, loadPatientKey(keyFile));
   try {
     return await runAudit(process.argv.slice(2), {
       store,
