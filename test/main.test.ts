@@ -20,7 +20,7 @@ interface Started {
 
 /** Starts the service as `npm start` does, and waits until it has printed where it is or ended. */
 async function startService(environment: Record<string, string>): Promise<Started> {
-  const child = spawn(process.execPath, ['--max-semi-space-size=64', start], {
+  const child = spawn(process.execPath, [start], {
     env: { PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'silent', WORKERS: '2', ...environment },
   });
   let printed = '';

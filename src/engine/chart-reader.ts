@@ -1,5 +1,5 @@
 import type { CompiledGuideline } from './compile.ts';
-import { compileLookup } from './lookup.ts';
+import { compileLookup, type Lookup } from './lookup.ts';
 import { addOwnCodes, listKinds, type OwnCodes } from './own-codes.ts';
 import { compileAnalysis } from './quantities.ts';
 import { type ChartOptions, readChart } from './records.ts';
@@ -18,6 +18,12 @@ export function createChartReader(guideline: CompiledGuideline): ReadChart {
   const lookup = compileLookup(guideline.concepts, guideline.systems);
   const analyses = new Map([...guideline.analyses].map(([id, analysis]) => [id, compileAnalysis(analysis, spellings)]));
   const kinds = listKinds(guideline.concepts);
-  return (sources, { own = {}, ...options }) =>
-    readChart(sources, { ...options, lookup: addOwnCodes(lookup, kinds, own), analyses });
+  const lookups = new WeakMap<OwnCodes, Lookup>();
+  const lookupOf = (own: OwnCodes): Lookup => {
+    const known = lookups.get(own) ?? addOwnCodes(lookup, kinds, own);
+    lookups.set(own, known);
+    return known;
+  };
+  return (sources, { own, ...options }) =>
+    readChart(sources, { ...options, lookup: own === undefined ? lookup : lookupOf(own), analyses });
 }

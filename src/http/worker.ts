@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Client } from '../clients/client.ts';
 import { createChartReader } from '../engine/chart-reader.ts';
 import { decide } from '../engine/decide.ts';
 import { createTrim } from '../engine/trim.ts';
@@ -30,8 +31,12 @@ const evaluate = createEvaluate({
   ...rest,
 });
 
-parentPort?.on('message', async ({ id, job }: WorkerCall) => {
-  const answer = await evaluate(job);
+const clients = new Map<string, Client>();
+
+parentPort?.on('message', async ({ id, job, clientId, client = clients.get(clientId) }: WorkerCall) => {
+  if (client === undefined) throw new Error('A client was left out that was never sent.');
+  clients.set(clientId, client);
+  const answer = await evaluate({ ...job, client });
   const moved = 'error' in answer ? [] : [answer.response.buffer, answer.record.content.buffer];
   parentPort?.postMessage({ id, answer } satisfies WorkerReply, moved);
 });

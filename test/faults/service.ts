@@ -18,13 +18,9 @@ export interface RunningService {
 const bytesPerMegabyte = 1e6;
 
 export async function startService(environment: Readonly<Record<string, string>>): Promise<RunningService> {
-  const child = spawn(
-    process.execPath,
-    ['--max-semi-space-size=64', fileURLToPath(new URL('../../src/start.js', import.meta.url))],
-    {
-      env: { PORT: '0', LOG_LEVEL: 'warn', WORKERS: '2', ...environment },
-    },
-  );
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/start.js', import.meta.url))], {
+    env: { PORT: '0', LOG_LEVEL: 'warn', WORKERS: '2', ...environment },
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {

@@ -16,14 +16,17 @@ parentPort?.on('message', (call: WorkerCall) => {
     case 'hold':
       held.push(call);
       break;
+    case 'client':
+      answer(call, `${call.clientId} ${call.client?.language ?? 'as before'}`);
+      break;
     default:
       for (const one of held.splice(0)) answer(one);
       answer(call);
   }
 });
 
-function answer({ id, job }: WorkerCall): void {
-  const error = { code: 'echo', status: 500, message: `${job.serviceId} ${job.body.byteLength}` };
+function answer({ id, job }: WorkerCall, message = `${job.serviceId} ${job.body.byteLength}`): void {
+  const error = { code: 'echo', status: 500, message };
   parentPort?.postMessage({ id, answer: { error } } satisfies WorkerReply);
 }
 

@@ -23,7 +23,7 @@ async function startPool(changes: Partial<PoolOptions> = {}): Promise<Pool> {
   return pool;
 }
 
-const job = (bytes: number, task?: 'crash' | 'exit' | 'spin' | 'hold'): Job => ({
+const job = (bytes: number, task?: 'crash' | 'exit' | 'spin' | 'hold' | 'client'): Job => ({
   body: new Uint8Array(bytes),
   serviceId: 'service',
   client: demoClient,
@@ -45,6 +45,17 @@ describe('the worker pool', () => {
     const asked = job(small);
     expect(await pool.evaluate(asked)).toEqual({ error: { code: 'echo', status: 500, message: 'service 10' } });
     expect(asked.body.byteLength).toBe(0);
+  });
+
+  it('sends a worker the profile of a client once, and again when it has changed', async () => {
+    const pool = await startPool();
+    const changed = { ...demoClient, language: 'en' as const };
+    const said: unknown[] = [];
+    for (const client of [demoClient, demoClient, changed, changed, demoClient]) {
+      said.push(await pool.evaluate({ ...job(small, 'client'), client }));
+    }
+    const messages = ['demo da', 'demo as before', 'demo en', 'demo as before', 'demo da'];
+    expect(said).toEqual(messages.map((message) => ({ error: { code: 'echo', status: 500, message } })));
   });
 
   it('gives a job to the worker with the fewest', async () => {
