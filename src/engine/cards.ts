@@ -429,13 +429,17 @@ function highest(indicators: readonly Card['indicator'][]): Card['indicator'] {
   return indicators.reduce((a, b) => (indicatorRank[b] > indicatorRank[a] ? b : a));
 }
 
-/** One reading per statement: a diagnosis read as several concepts shows as the first, the most telling one. */
+/**
+ * One reading per statement: a diagnosis read as several concepts shows as the first, the most telling one, and one
+ * recorded again at every contact as the newest.
+ */
 function uniqueReadings(readings: readonly Reading[]): Reading[] {
-  const seen = new Map<string, Reading>();
-  for (const reading of readings) {
-    const isDiagnosis = reading.kind === 'condition' || reading.kind === 'finding';
-    const key = isDiagnosis ? reading.reference : `${reading.reference} ${reading.concept}`;
-    if (!seen.has(key)) seen.set(key, reading);
-  }
-  return [...seen.values()];
+  const seen = new Set<string>();
+  return readings.filter(({ kind, reference, concept, sites = [], side }) => {
+    const isDiagnosis = kind === 'condition' || kind === 'finding';
+    const marks = isDiagnosis ? [reference, [concept, ...sites, side].join(' ')] : [`${reference} ${concept}`];
+    const isNew = !marks.some((mark) => seen.has(mark));
+    for (const mark of marks) seen.add(mark);
+    return isNew;
+  });
 }

@@ -527,6 +527,7 @@ function asEvidence(reading: Reading): Evidence {
 function isKeyKnown(guideline: CompiledGuideline, chart: Chart, key: string, days: number | undefined): boolean {
   const report = chart.keys[key];
   if (report === undefined || report.state === 'missing' || report.state === 'failed') return false;
+  if (report.unclear !== undefined) return false;
   if (report.state !== 'truncated') return true;
   return (
     guideline.sortedKeys.has(key) &&

@@ -56,13 +56,13 @@ export function referenceKeyOf(value: unknown): string | undefined {
   if (typeof reference !== 'string' || reference === '') return undefined;
   if (reference.startsWith('#') || reference.startsWith('urn:')) return reference;
   const version = reference.indexOf('/_history/');
-  const path = version === -1 ? reference : reference.slice(0, version);
+  const path = (version === -1 ? reference : reference.slice(0, version)).replace(/\/$/, '');
   const idAt = path.lastIndexOf('/');
   if (idAt <= 0) return undefined;
   return path.slice(path.lastIndexOf('/', idAt - 1) + 1);
 }
 
-/** Whether a string has the shape of a FHIR id; anything else could hold free text. */
+/** Whether a string has the shape of a FHIR id, longer ones of real servers included (conformance OS-05); anything else could hold free text. */
 export function isFhirId(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9.-]{1,64}$/.test(value);
+  return typeof value === 'string' && /^[A-Za-z0-9._-]{1,256}$/.test(value);
 }

@@ -142,8 +142,10 @@ export interface KeyReport {
   state: KeyState;
   /** Days back to the oldest dated resource read; absent where none was dated. */
   oldestDaysAgo?: number;
-  /** Resources dropped because they name another patient. */
+  /** Resources dropped because they do not name the patient. */
   dropped: number;
+  /** Those of them that name nobody else either: what is not found in this key may be among them. */
+  unclear?: number;
 }
 
 /** Everything the decision sees: what replay needs beside the knowledge. */

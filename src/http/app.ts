@@ -67,6 +67,11 @@ export function createApp(parts: AppParts): Express {
   // Answers to calls are never fetched again; discovery has its own tag.
   app.set('etag', false);
   app.use(watchRequest(parts), collapseSlashes, helmet());
+  // A client that is told so opens its next connection elsewhere and is not cut off.
+  app.use((_request, response, next) => {
+    if (parts.isDraining()) response.set('Connection', 'close');
+    next();
+  });
 
   app.get('/livez', (_request, response) => void response.json({ status: 'alive' }));
   app.get('/readyz', checkReadiness(parts));

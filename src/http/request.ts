@@ -6,6 +6,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const object = z.custom<Record<string, unknown>>(isObject, 'expected an object');
 const text = z.string('expected a string');
+/** Ids of real servers are longer than FHIR's 64 characters (conformance OS-05). */
+const longestId = 256;
 const filled = text.min(1, 'expected a string that is not empty');
 
 // Resources are passed on as they came: checking them here would cost more than parsing them, and what is wrong in
@@ -13,7 +15,7 @@ const filled = text.min(1, 'expected a string that is not empty');
 const envelopeSchema = z.object(
   {
     hook: filled,
-    hookInstance: filled,
+    hookInstance: filled.max(longestId, `expected at most ${longestId} characters`),
     fhirServer: text.nullish(),
     fhirAuthorization: z
       .object(
@@ -33,9 +35,16 @@ const envelopeSchema = z.object(
     context: z.object(
       {
         // It becomes part of FHIR paths: neither a path of its own nor `..`.
-        patientId: filled.regex(/^(?!\.+$)[^\s/\\?#]+$/, 'expected the id of a Patient'),
+        patientId: filled
+          .max(longestId, `expected at most ${longestId} characters`)
+          .regex(/^(?!\.+$)[^\s/\\?#]+$/, 'expected the id of a Patient'),
         userId: text.nullish(),
-        encounterId: text.nullish(),
+        // It goes into suggested orders: anything but an id is passed over.
+        encounterId: z
+          .string()
+          .regex(/^[A-Za-z0-9._-]{1,256}$/)
+          .nullish()
+          .catch(undefined),
         selections: z.array(text, 'expected an array of references').nullish(),
         // Some send the entries without their Bundle.
         draftOrders: z.union([object, z.array(z.unknown())], 'expected a Bundle').nullish(),

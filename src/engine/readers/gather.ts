@@ -53,6 +53,7 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     const isPlain = isObject(subject) && subject.reference === patientReference && resource.patient === undefined;
     if (!(isPlain && resource.focus === undefined) && !isOfPatient(resource, type, patientId)) {
       key.dropped++;
+      if (!isOfSomebodyElse(resource, type)) key.unclear = (key.unclear ?? 0) + 1;
       return;
     }
     if (isDraft && type !== 'ServiceRequest') {
@@ -71,8 +72,15 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     const { entries, byId } = ofType;
     let reference: string | undefined;
     if (typeof id === 'string' && id !== '') {
-      if (byId.has(id)) return;
+      const known = byId.get(id);
+      if (known !== undefined && !isNewer(resource, known)) return;
       byId.set(id, resource);
+      if (known !== undefined) {
+        const at = entries.findIndex((entry) => entry.resource === known);
+        // A draft stands for the order of its id, whatever the record says of that.
+        if (at !== -1 && !entries[at]?.isDraft) entries.splice(at, 1);
+        else if (at !== -1) return;
+      }
       if (isDraft ? isDraftId(id) : isFhirId(id)) reference = `${type}/${id}`;
     }
     entries.push({ resource, reference: reference ?? `${type}/#${entries.length + 1}`, key, isDraft });
@@ -166,6 +174,23 @@ export function indexDrafts(drafts: unknown, patientId: string): ReadonlyMap<str
 /** Real ids of unsigned orders are longer than FHIR allows. */
 function isDraftId(id: unknown): id is string {
   return typeof id === 'string' && /^[A-Za-z0-9.-]{1,256}$/.test(id);
+}
+
+/** Names a person, and another one than the patient; anything else leaves open whose it is. */
+function isOfSomebodyElse(resource: Json, type: string): boolean {
+  if (type === 'Patient') return true;
+  const named = [resource.subject, resource.patient, resource.focus].flatMap(listOf).map(referenceKeyOf);
+  return named.some((key) => key !== undefined && /^(Patient|RelatedPerson|Group)\//.test(key));
+}
+
+/** Of two versions of a resource the later one holds; where neither says, the first. */
+function isNewer(resource: Json, known: Json): boolean {
+  const metaOf = ({ meta }: Json): Json => (isObject(meta) ? meta : {});
+  const [later, earlier] = [metaOf(resource), metaOf(known)];
+  const [updated, before] = [textOf(later.lastUpdated), textOf(earlier.lastUpdated)];
+  if (updated !== undefined && before !== undefined && updated !== before) return updated > before;
+  const [version, old] = [Number(later.versionId), Number(earlier.versionId)];
+  return version > old;
 }
 
 function isOfPatient(resource: Json, type: string, patientId: string): boolean {

@@ -48,11 +48,14 @@ export function readObservation(pass: Pass, entry: Entry, container = entry.reso
     fallback;
   noteAge(entry, moment);
   const isValid = isFinal(resource.status);
-  if (!isValid && !isAwaited(resource.status)) return;
+  // Whether a result of unknown status holds is not known: it may be one, and is none.
+  const isOpen = resource.status === 'unknown';
+  if (!isValid && !isOpen && !isAwaited(resource.status)) return;
   const matches = matchCodings(pass.lookup, resource.code);
   for (const match of matches) {
     if (match.hit.kind !== 'analysis') continue;
-    if (!isValid) keep(pass, createReading('pending', match, reference, moment), moment);
+    if (isOpen) keep(pass, { ...createReading('result', match, reference, moment), status: 'preliminary' }, moment);
+    else if (!isValid) keep(pass, createReading('pending', match, reference, moment), moment);
     else if (hasValue(resource) || hasValidParts(pass, resource, container))
       keepResult(pass, match, resource, reference, moment);
   }
@@ -64,7 +67,7 @@ export function readObservation(pass: Pass, entry: Entry, container = entry.reso
       }
     }
   }
-  readObservedFindings(pass, entry, container, matches, moment);
+  if (!isOpen) readObservedFindings(pass, entry, container, matches, moment);
 }
 
 const valueMembers = [
