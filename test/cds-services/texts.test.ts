@@ -226,7 +226,13 @@ describe('the ledger', () => {
     expect(unknown).toEqual([]);
   });
 
-  it.todo('has no option without effect: each sets a parameter or is compared with by a rule or a fact');
+  it('has no entry without effect: each sets a parameter or is compared with by a rule, a fact or a gate', () => {
+    const expressions = ['facts.yaml', 'cautions.yaml', 'guideline.yaml', ...ruleFiles].map(textOf).join('\n');
+    const idle = ledger.filter(
+      ({ id, options }) => !options.some(({ set }) => set !== undefined) && !new RegExp(`%${id}\\b`).test(expressions),
+    );
+    expect(idle.map(({ id }) => id)).toEqual([]);
+  });
 });
 
 it('the knowledge folder loads with these texts, cautions and ledger entries', () => {
