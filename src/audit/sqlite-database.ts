@@ -1,12 +1,15 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { indexRecord, unsealRecord } from './record.ts';
 
 /** "DPKF": marks the file as ours, so that no other program's database is ever written to. */
 const applicationId = 0x44504b46;
 
-/** Pages of the write-ahead log that are moved into the file at a time: 32 MB. */
+/**
+ * Pages of the write-ahead log, 32 MB, from which on a commit moves them into the file itself: where nobody did it
+ * meanwhile.
+ */
 const checkpointPages = 8192;
 
 /**
@@ -202,4 +205,15 @@ function readVersion(db: DatabaseSync): number {
   const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'").get();
   if (table === undefined) return 0;
   return Number(db.prepare('SELECT max(version) AS version FROM schema_version').get()?.version);
+}
+
+const prepared = new WeakMap<DatabaseSync, Map<string, StatementSync>>();
+
+/** A statement that is prepared once per connection: preparing costs as much as a small insert. */
+export function prepareOnce(db: DatabaseSync, sql: string): StatementSync {
+  const known = prepared.get(db) ?? new Map<string, StatementSync>();
+  prepared.set(db, known);
+  const statement = known.get(sql) ?? db.prepare(sql);
+  known.set(sql, statement);
+  return statement;
 }

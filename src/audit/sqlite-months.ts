@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { chainStart } from './record.ts';
-import { type OpenDatabase, openDatabase } from './sqlite-database.ts';
+import { type OpenDatabase, openDatabase, prepareOnce } from './sqlite-database.ts';
 import { laterOf } from './verification.ts';
 
 /** Where the chain, and the list of views, stands. */
@@ -79,7 +79,7 @@ export function openMonths(folder: string, lockWait: number): Months {
     let newest = [month, ...(opened.has(month) ? opened.keys() : list())].reduce((a, b) => (a > b ? a : b));
     for (;;) {
       const done = transact(newest, 'IMMEDIATE', (db) => {
-        if (db.prepare('SELECT 1 FROM chain_end').get() !== undefined) return undefined;
+        if (prepareOnce(db, 'SELECT 1 FROM chain_end').get() !== undefined) return undefined;
         return { result: run(db, readHead(db) ?? beginChain(db, newest)) };
       });
       if (done !== undefined) return done.result;
@@ -126,11 +126,11 @@ export function openMonths(folder: string, lockWait: number): Months {
 
 /** @returns undefined for a file whose chain was not begun. */
 export function readHead(db: DatabaseSync): Head | undefined {
-  const start = db.prepare('SELECT seq, hash, time, view FROM chain_start').get();
+  const start = prepareOnce(db, 'SELECT seq, hash, time, view FROM chain_start').get();
   if (start === undefined) return undefined;
-  const last = db.prepare('SELECT seq, hash FROM evaluation ORDER BY seq DESC LIMIT 1').get() ?? start;
-  const latest = String(db.prepare('SELECT max(time) AS time FROM evaluation').get()?.time ?? '');
-  const view = db.prepare('SELECT max(seq) AS seq FROM view').get()?.seq ?? start.view;
+  const last = prepareOnce(db, 'SELECT seq, hash FROM evaluation ORDER BY seq DESC LIMIT 1').get() ?? start;
+  const latest = String(prepareOnce(db, 'SELECT max(time) AS time FROM evaluation').get()?.time ?? '');
+  const view = prepareOnce(db, 'SELECT max(seq) AS seq FROM view').get()?.seq ?? start.view;
   return {
     seq: Number(last.seq),
     hash: String(last.hash),

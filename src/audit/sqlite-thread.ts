@@ -4,6 +4,7 @@ import type { FeedbackEntry } from './feedback.ts';
 import { openSealed, readFeedback, readLink, readSealed, readView } from './read-row.ts';
 import { hashLink, type RecordEntry } from './record.ts';
 import { countPeriods, isRolledUp, type Row, rollUp, sumCounts, takeResponse } from './sqlite-counts.ts';
+import { prepareOnce } from './sqlite-database.ts';
 import { type Head, isConstraint, openMonths } from './sqlite-months.ts';
 import { findEvaluations, listEvaluations } from './sqlite-query.ts';
 import type {
@@ -51,6 +52,7 @@ const commands = {
   scan,
   counts,
   rollUp: rollUpRest,
+  checkpoint,
   comments,
   recordView,
   views,
@@ -90,16 +92,20 @@ function appendToMonth(entries: readonly RecordEntry[]): (string | null)[] {
 }
 
 function insertEntries(db: DatabaseSync, head: Head, entries: readonly RecordEntry[]): void {
-  const insertLink = db.prepare(
+  const insertLink = prepareOnce(
+    db,
     `INSERT INTO evaluation (seq, id, time, client, tenant, hook, service, hook_instance, patient_key, knowledge, cards,
        digest, previous_hash, hash, milliseconds)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const insertPayload = db.prepare('INSERT INTO payload VALUES (?, ?)');
-  const insertDecision = db.prepare('INSERT INTO decision (id, outcome, seq) VALUES (?, ?, ?)');
-  const insertCard = db.prepare('INSERT INTO card (uuid, seq, topic, indicator, decisions) VALUES (?, ?, ?, ?, ?)');
-  const insertKey = db.prepare('INSERT INTO unknown_key (seq, key, state) VALUES (?, ?, ?)');
-  const insertAnchor = db.prepare('INSERT INTO anchor (day, seq, hash) VALUES (?, ?, ?)');
+  const insertPayload = prepareOnce(db, 'INSERT INTO payload VALUES (?, ?)');
+  const insertDecision = prepareOnce(db, 'INSERT INTO decision (id, outcome, seq) VALUES (?, ?, ?)');
+  const insertCard = prepareOnce(
+    db,
+    'INSERT INTO card (uuid, seq, topic, indicator, decisions) VALUES (?, ?, ?, ?, ?)',
+  );
+  const insertKey = prepareOnce(db, 'INSERT INTO unknown_key (seq, key, state) VALUES (?, ?, ?)');
+  const insertAnchor = prepareOnce(db, 'INSERT INTO anchor (day, seq, hash) VALUES (?, ?, ?)');
   let before: Pick<Head, 'seq' | 'hash' | 'time'> = head;
   for (const { index, content, digest } of entries) {
     const { id, time, client, tenant, hook, service, hookInstance, patientKey, knowledge } = index;
@@ -119,6 +125,12 @@ function insertEntries(db: DatabaseSync, head: Head, entries: readonly RecordEnt
     for (const { key, state } of index.unknownKeys) insertKey.run(seq, key, state);
     before = { seq, hash, time: laterOf(before.time, time) };
   }
+}
+
+/** Moves what was committed from the write-ahead log into the file, as far as nobody has to wait for it. */
+function checkpoint(): void {
+  const newest = months.list().at(-1);
+  if (newest !== undefined) months.use(newest, (db) => db.exec('PRAGMA wal_checkpoint(PASSIVE)'));
 }
 
 /** Feedback stands in the file of its card, or in the newest where no file has the card. */

@@ -14,9 +14,17 @@ export interface SqliteOptions {
   maxGroup?: number;
   /** Milliseconds after an append at which what was appended is counted. */
   rollUpAfter?: number;
+  /** Milliseconds after an append at which what was appended is moved from the write-ahead log into the file. */
+  checkpointAfter?: number;
 }
 
-const defaults = { lockWait: 2000, maxQueued: 1000, maxGroup: 64, rollUpAfter: 30_000 } satisfies SqliteOptions;
+const defaults = {
+  lockWait: 2000,
+  maxQueued: 1000,
+  maxGroup: 64,
+  rollUpAfter: 30_000,
+  checkpointAfter: 1000,
+} satisfies SqliteOptions;
 
 /**
  * Keeps evaluations in SQLite files, one per month, in a folder.
@@ -25,11 +33,12 @@ const defaults = { lockWait: 2000, maxQueued: 1000, maxGroup: 64, rollUpAfter: 3
  * transaction, and one reads. Opening never fails; a file that cannot be used fails each call until it can.
  */
 export function openSqliteStore(folder: string, options: SqliteOptions = {}): AuditStore {
-  const { lockWait, maxQueued, maxGroup, rollUpAfter } = { ...defaults, ...options };
+  const { lockWait, maxQueued, maxGroup, rollUpAfter, checkpointAfter } = { ...defaults, ...options };
   const writer = createThread({ folder, lockWait });
   const reader = createThread({ folder, lockWait });
   const groups = createGroups((entries: RecordEntry[]) => writer.call('append', entries), maxGroup);
   let rollingUp: NodeJS.Timeout | undefined;
+  let checkpointing: NodeJS.Timeout | undefined;
   let closed = false;
 
   async function append(entry: RecordEntry): Promise<void> {
@@ -41,6 +50,11 @@ export function openSqliteStore(folder: string, options: SqliteOptions = {}): Au
       // What cannot be counted now is counted when counts are asked for.
       if (!closed) writer.call('rollUp').catch(() => {});
     }, rollUpAfter).unref();
+    checkpointing ??= setTimeout(() => {
+      checkpointing = undefined;
+      // By the thread that reads: every commit would wait for it on the other. What fails is done by a later commit.
+      if (!closed) reader.call('checkpoint').catch(() => {});
+    }, checkpointAfter).unref();
   }
 
   async function guard<Result>(run: () => Promise<Result>): Promise<Result> {
@@ -68,6 +82,7 @@ export function openSqliteStore(folder: string, options: SqliteOptions = {}): Au
     async close() {
       closed = true;
       clearTimeout(rollingUp);
+      clearTimeout(checkpointing);
       await groups.finished();
       await Promise.all([writer.close(), reader.close()]);
     },
