@@ -3,10 +3,10 @@ import { RequestError, TooLargeError } from '../errors.ts';
 
 const quote = 0x22;
 const backslash = 0x5c;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
+/** Braces are brackets with one more bit; no other byte outside of strings becomes one without it. */
+const braceAsBracket = 0xdf;
 
 /**
  * Parses a JSON body.
@@ -37,11 +37,14 @@ function checkDepth(bytes: Uint8Array, limit: number): void {
   const end = bytes.length;
   let depth = 0;
   for (let at = 0; at < end; at++) {
-    const byte = bytes[at];
+    const byte = bytes[at] as number;
     if (byte === quote) {
       for (at++; at < end && bytes[at] !== quote; at++) if (bytes[at] === backslash) at++;
-    } else if (byte === openBrace || byte === openBracket) {
-      if (++depth > limit) throw new TooLargeError(`The body is nested deeper than ${limit} levels.`);
-    } else if (byte === closeBrace || byte === closeBracket) depth--;
+    } else if (byte >= openBracket) {
+      const bracket = byte & braceAsBracket;
+      if (bracket === openBracket) {
+        if (++depth > limit) throw new TooLargeError(`The body is nested deeper than ${limit} levels.`);
+      } else if (bracket === closeBracket) depth--;
+    }
   }
 }
