@@ -11,7 +11,10 @@ describe('the README', () => {
   test('shows the configuration as the schema has it (UPDATE_README=1 writes it)', () => {
     const table = renderConfigTable();
     if (process.env.UPDATE_README === '1') {
-      writeFileSync(readme, text.replace(marked, (_, start, __, end) => `${start}${table}${end}`));
+      writeFileSync(
+        readme,
+        text.replace(marked, (_, start, __, end) => `${start}${table}${end}`),
+      );
       return;
     }
     expect(marked.exec(text)?.[2]).toBe(table);
