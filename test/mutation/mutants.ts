@@ -226,6 +226,8 @@ function usesNumber(guideline: CompiledGuideline, fact: CompiledFact, name: stri
 
 function* changeRest(guideline: CompiledGuideline): Generator<Mutant> {
   for (const [index, caution] of guideline.cautions.entries()) {
+    // What stands in the detail only is no part of a case; test/cds-services/cards.test.ts reads it.
+    if (caution.toldOnly) continue;
     const base = { rules: [...caution.rules], facts: undefined };
     yield {
       ...base,
