@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { readEquivalent } from './equivalent.ts';
 import type { Verdict } from './judge.ts';
 
 // Changes the knowledge one step at a time and lists the changes that no case notices.
@@ -36,19 +37,41 @@ const isWhole = (await Promise.all(ended)).every(Boolean);
 clearInterval(progress);
 clearTimeout(limit);
 
+const equivalent = readEquivalent();
+const counted = verdicts.filter(({ name }) => !equivalent.has(name));
+if (isWhole) {
+  const made = new Map(verdicts.map((verdict) => [verdict.name, verdict.outcome]));
+  tell(
+    'Listed as equivalent, and made no more:',
+    [...equivalent].filter((name) => !made.has(name)),
+  );
+  tell(
+    'Listed as equivalent, and noticed:',
+    [...equivalent].filter((name) => made.get(name) === 'noticed'),
+  );
+}
+
 if (failing.length > 0) console.log(`${failing.length} case(s) fail as it is and took no part: ${failing.join('; ')}`);
 list('Changes of what no case reads:', 'unread');
 list('Changes that no case notices:', 'survived');
-for (const change of [...new Set(verdicts.map((verdict) => verdict.change))].sort()) {
-  console.log(`${change.padEnd(22)} ${rateOf(verdicts.filter((verdict) => verdict.change === change))}`);
+for (const change of [...new Set(counted.map((verdict) => verdict.change))].sort()) {
+  console.log(`${change.padEnd(22)} ${rateOf(counted.filter((verdict) => verdict.change === change))}`);
 }
-console.log(`${'all'.padEnd(22)} ${rateOf(verdicts)}, ${seconds()} s${isWhole ? '' : ', stopped before the end'}`);
+console.log(
+  `${'all'.padEnd(22)} ${rateOf(counted)}, ${verdicts.length - counted.length} equivalent, ${seconds()} s${isWhole ? '' : ', stopped before the end'}`,
+);
 
 function list(heading: string, outcome: Verdict['outcome']): void {
-  const names = verdicts
+  const names = counted
     .filter((verdict) => verdict.outcome === outcome)
-    .map(({ change, name }) => `  ${name} [${change}]`);
-  console.log([heading, ...names.sort((a, b) => a.localeCompare(b, 'en')), ''].join('\n'));
+    .map(({ change, name }) => `${name} [${change}]`);
+  tell(heading, names);
+}
+
+function tell(heading: string, names: readonly string[]): void {
+  if (names.length === 0) return;
+  const lines = names.toSorted((a, b) => a.localeCompare(b, 'en')).map((name) => `  ${name}`);
+  console.log([heading, ...lines, ''].join('\n'));
 }
 
 function rateOf(tried: readonly Verdict[]): string {
