@@ -1,6 +1,6 @@
 import { type FeedbackEntry, sealFeedback } from './feedback.ts';
 import { createGroups } from './groups.ts';
-import { appendEntries } from './postgres-append.ts';
+import { createAppend } from './postgres-append.ts';
 import { countPeriods, rollUp, takeResponse } from './postgres-counts.ts';
 import {
   type Database,
@@ -49,7 +49,7 @@ const verifyChunk = 50;
  */
 export function openPostgresStore(url: string, keyFingerprint: string, options: PostgresOptions = {}): PostgresStore {
   const db = openDatabase(url, keyFingerprint, { ...postgresDefaults, ...options });
-  const groups = createGroups((entries: RecordEntry[]) => appendEntries(db, entries), maxGroup);
+  const groups = createGroups<RecordEntry, string | null>(createAppend(db), maxGroup);
   let rollingUp: NodeJS.Timeout | undefined;
   let closed = false;
 
