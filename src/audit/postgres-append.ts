@@ -1,5 +1,5 @@
 import { createMonth, type Database, isConstraint, type Query } from './postgres-database.ts';
-import { hashLink, type RecordEntry } from './record.ts';
+import { hashLink, packRecord, type RecordEntry } from './record.ts';
 import type { Anchor } from './store.ts';
 import { findAnchor, laterOf, monthOf } from './verification.ts';
 
@@ -133,7 +133,7 @@ const insertAll = `WITH
 /** @returns Whether the chain stood where the run begins: if not, nothing was written. */
 async function insertRun(query: Query, { before, links, anchors, head }: Run): Promise<boolean> {
   const index = links.map(({ entry, seq }) => ({ ...entry.index, seq }));
-  const contents = links.map(({ entry }) => entry.content);
+  const contents = links.map(({ entry }) => packRecord(entry.json));
   const starts: number[] = [];
   let length = 0;
   for (const content of contents) {

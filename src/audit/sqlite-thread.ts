@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FeedbackEntry } from './feedback.ts';
 import { openSealed, readFeedback, readLink, readSealed, readView } from './read-row.ts';
-import { hashLink, type RecordEntry } from './record.ts';
+import { hashLink, packRecord, type RecordEntry } from './record.ts';
 import { countPeriods, isRolledUp, type Row, rollUp, sumCounts, takeResponse } from './sqlite-counts.ts';
 import { prepareOnce } from './sqlite-database.ts';
 import { type Head, isConstraint, openMonths } from './sqlite-months.ts';
@@ -107,7 +107,7 @@ function insertEntries(db: DatabaseSync, head: Head, entries: readonly RecordEnt
   const insertKey = prepareOnce(db, 'INSERT INTO unknown_key (seq, key, state) VALUES (?, ?, ?)');
   const insertAnchor = prepareOnce(db, 'INSERT INTO anchor (day, seq, hash) VALUES (?, ?, ?)');
   let before: Pick<Head, 'seq' | 'hash' | 'time'> = head;
-  for (const { index, content, digest } of entries) {
+  for (const { index, json, digest } of entries) {
     const { id, time, client, tenant, hook, service, hookInstance, patientKey, knowledge } = index;
     const anchor = findAnchor(before, time);
     if (anchor !== undefined) insertAnchor.run(anchor.day, anchor.seq, anchor.hash);
@@ -117,7 +117,7 @@ function insertEntries(db: DatabaseSync, head: Head, entries: readonly RecordEnt
       ...[seq, id, time, client, tenant ?? null, hook, service, hookInstance, patientKey, knowledge],
       ...[index.cards.length, digest, before.hash, hash, index.milliseconds],
     );
-    insertPayload.run(seq, content);
+    insertPayload.run(seq, packRecord(json));
     for (const decision of index.decisions) insertDecision.run(decision.id, decision.outcome, seq);
     for (const { uuid, topic, indicator, decisions } of index.cards) {
       insertCard.run(uuid, seq, topic, indicator, JSON.stringify(decisions));

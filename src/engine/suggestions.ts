@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Card, CardOptions, ClientSettings } from './cards.ts';
 import type { CompiledGuideline, CompiledSuggestion } from './compile.ts';
 import type { Facts } from './facts.ts';
@@ -225,7 +225,7 @@ function referralCodings(guideline: CompiledGuideline, id: string, { client, lan
 
 /** A version-8 UUID of the evaluation and a name: the same on replay, not to be guessed without the evaluation's id. */
 export function deriveUuid(evaluation: string, name: string): string {
-  const hex = createHash('sha256').update(evaluation).update('\n').update(name).digest('hex');
+  const hex = hash('sha256', `${evaluation}\n${name}`);
   const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

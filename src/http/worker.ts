@@ -37,7 +37,7 @@ parentPort?.on('message', async ({ id, job, clientId, client = clients.get(clien
   if (client === undefined) throw new Error('A client was left out that was never sent.');
   clients.set(clientId, client);
   const answer = await evaluate({ ...job, client });
-  const moved = 'error' in answer ? [] : [answer.response.buffer, answer.record.content.buffer];
+  const moved = 'error' in answer ? [] : [answer.response.buffer, answer.record.json.buffer];
   parentPort?.postMessage({ id, answer } satisfies WorkerReply, moved);
 });
 parentPort?.postMessage('ready');

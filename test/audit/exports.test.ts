@@ -8,7 +8,7 @@ import {
   writeCsvRow,
   writeNdjsonRow,
 } from '../../src/audit/exports.ts';
-import { sealRecord } from '../../src/audit/record.ts';
+import { packRecord, sealRecord } from '../../src/audit/record.ts';
 import type { PeriodCount, SealedEvaluation } from '../../src/audit/store.ts';
 import { guideline } from '../cds-services/decide-cases.ts';
 import { findR4Mistakes } from '../http/r4.ts';
@@ -19,7 +19,7 @@ function seal(changes: Parameters<typeof makeInput>[0] = {}): SealedEvaluation {
   const { id, time, client, hook, service, hookInstance, patientKey } = record;
   return {
     summary: { seq: 7, id, time, client, hook, service, hookInstance, patientKey, knowledge: '2022.1.0', cards: 1 },
-    content: sealRecord(record).content,
+    content: packRecord(sealRecord(record).json),
     chain: { digest: 'd', previousHash: 'p', hash: 'h' },
     feedback: [
       {

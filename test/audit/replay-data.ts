@@ -1,4 +1,4 @@
-import { type EvaluationRecord, unsealRecord } from '../../src/audit/record.ts';
+import type { EvaluationRecord } from '../../src/audit/record.ts';
 import type { CardForm } from '../../src/clients/client.ts';
 import { demoClient } from '../../src/clients/client.ts';
 import { createChartReader } from '../../src/engine/chart-reader.ts';
@@ -58,5 +58,5 @@ export async function recordCase(testCase: Case, sending: Sending = {}): Promise
     if (answer.error.status === 412) return undefined;
     throw new Error(`${testCase.id}: ${answer.error.code} ${answer.error.thrownAt ?? answer.error.message}`);
   }
-  return JSON.parse(unsealRecord(answer.record.content));
+  return JSON.parse(Buffer.from(answer.record.json).toString());
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { writeCsvRow, writeNdjsonRow } from '../../src/audit/exports.ts';
-import { sealRecord } from '../../src/audit/record.ts';
+import { packRecord, sealRecord } from '../../src/audit/record.ts';
 import { scanEvaluations } from '../../src/audit/scan.ts';
 import type { AuditStore, ScanQuery, SealedEvaluation } from '../../src/audit/store.ts';
 import { makeRecord } from './make-record.ts';
@@ -11,7 +11,7 @@ function createEndless(count: number, readings: number): { store: AuditStore; as
   const base = makeRecord();
   const [reading] = base.chart.readings;
   const record = { ...base, chart: { ...base.chart, readings: Array.from({ length: readings }, () => reading) } };
-  const { content } = sealRecord(record as typeof base);
+  const content = packRecord(sealRecord(record as typeof base).json);
   const asked: ScanQuery[] = [];
   const store = {
     async scan(query: ScanQuery): Promise<SealedEvaluation[]> {

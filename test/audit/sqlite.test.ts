@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { brotliCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { chainStart, digestText, hashLink, sealRecord } from '../../src/audit/record.ts';
+import { chainStart, digestText, hashLink, packRecord, sealRecord } from '../../src/audit/record.ts';
 import { openSqliteStore, type SqliteOptions } from '../../src/audit/sqlite.ts';
 import type { AuditStore } from '../../src/audit/store.ts';
 import { UnavailableError } from '../../src/errors.ts';
@@ -318,12 +318,12 @@ test('erased content and comments are not left in the file', async () => {
   ]);
   const holds = (bytes: Uint8Array | string) => readFileSync(file).includes(bytes);
   tamper('PRAGMA wal_checkpoint(TRUNCATE)');
-  expect([holds(entry.content.subarray(0, 64)), holds('canary-comment'), holds(record.patientKey)]).toEqual([
+  expect([holds(packRecord(entry.json).subarray(0, 64)), holds('canary-comment'), holds(record.patientKey)]).toEqual([
     ...[true, true, true],
   ]);
   await store.erasePatient(record.patientKey);
   await store.close();
-  expect([holds(entry.content.subarray(0, 64)), holds('canary-comment'), holds(record.patientKey)]).toEqual([
+  expect([holds(packRecord(entry.json).subarray(0, 64)), holds('canary-comment'), holds(record.patientKey)]).toEqual([
     ...[false, false, false],
   ]);
 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Router } from 'express';
 import type { FeedbackItem } from '../../src/audit/feedback.ts';
-import { type EvaluationRecord, type RecordEntry, unsealRecord } from '../../src/audit/record.ts';
+import type { EvaluationRecord, RecordEntry } from '../../src/audit/record.ts';
 import type { AuditStore } from '../../src/audit/store.ts';
 import { demoClient } from '../../src/clients/client.ts';
 import { readConfig } from '../../src/config.ts';
@@ -75,7 +75,7 @@ export function createFakeStore(): FakeStore {
     record() {
       const [first] = store.records;
       if (first === undefined) throw new Error('Nothing was stored.');
-      return JSON.parse(unsealRecord(first.content));
+      return JSON.parse(Buffer.from(first.json).toString());
     },
     async append(entry) {
       if (store.failure) throw store.failure;
