@@ -1,5 +1,5 @@
 import { createMonth, type Database, isConstraint, type Query } from './postgres-database.ts';
-import { hashLink, packRecord, type RecordEntry } from './record.ts';
+import { hashLink, packRecordAside, type RecordEntry } from './record.ts';
 import type { Anchor } from './store.ts';
 import { findAnchor, laterOf, monthOf } from './verification.ts';
 
@@ -11,9 +11,14 @@ interface Head {
   month: string;
 }
 
-/** A record with its place in the chain. */
-interface Link {
+/** A record as it is stored. */
+interface Packed {
   entry: RecordEntry;
+  content: Uint8Array;
+}
+
+/** A record with its place in the chain. */
+interface Link extends Packed {
   seq: number;
   previousHash: string;
   hash: string;
@@ -36,7 +41,7 @@ interface Run {
 export function createAppend(db: Database): (entries: readonly RecordEntry[]) => Promise<(string | null)[]> {
   let known: Head | undefined;
 
-  async function write(entries: readonly RecordEntry[]): Promise<void> {
+  async function write(entries: readonly Packed[]): Promise<void> {
     const [run, ...later] = known === undefined ? [] : splitMonths(known, entries);
     // What becomes of the statement may stay unknown: then so does the head.
     known = undefined;
@@ -49,7 +54,7 @@ export function createAppend(db: Database): (entries: readonly RecordEntry[]) =>
     known = await db.transact((query) => writeLocked(query, entries));
   }
 
-  return async function append(entries) {
+  async function append(entries: readonly Packed[]): Promise<(string | null)[]> {
     try {
       await write(entries);
       return entries.map(() => null);
@@ -61,10 +66,13 @@ export function createAppend(db: Database): (entries: readonly RecordEntry[]) =>
       for (const entry of entries) refusals.push(...(await append([entry])));
       return refusals;
     }
-  };
+  }
+
+  return async (entries) =>
+    append(await Promise.all(entries.map(async (entry) => ({ entry, content: await packRecordAside(entry.json) }))));
 }
 
-async function writeLocked(query: Query, entries: readonly RecordEntry[]): Promise<Head> {
+async function writeLocked(query: Query, entries: readonly Packed[]): Promise<Head> {
   // Whoever holds this row appends; everyone else's links come after the commit.
   const [row] = await query('SELECT seq, hash, time, month FROM chain_head FOR UPDATE');
   let head: Head = {
@@ -79,11 +87,12 @@ async function writeLocked(query: Query, entries: readonly RecordEntry[]): Promi
 }
 
 /** Links entries to a chain, in runs of one month: one that comes late goes with those it came with. */
-function splitMonths(before: Head, entries: readonly RecordEntry[]): Run[] {
+function splitMonths(before: Head, entries: readonly Packed[]): Run[] {
   const runs: Run[] = [];
   let head = before;
-  for (const entry of entries) {
-    const { id, time } = entry.index;
+  for (const packed of entries) {
+    const { index, digest } = packed.entry;
+    const { id, time } = index;
     let run = runs.at(-1);
     if (run === undefined || monthOf(time) > head.month) {
       run = { before: head, links: [], anchors: [], head };
@@ -92,8 +101,8 @@ function splitMonths(before: Head, entries: readonly RecordEntry[]): Run[] {
     const anchor = findAnchor(head, time);
     if (anchor !== undefined) run.anchors.push(anchor);
     const seq = head.seq + 1;
-    const hash = hashLink(head.hash, { seq, id, time, digest: entry.digest });
-    run.links.push({ entry, seq, previousHash: head.hash, hash });
+    const hash = hashLink(head.hash, { seq, id, time, digest });
+    run.links.push({ ...packed, seq, previousHash: head.hash, hash });
     head = { seq, hash, time: laterOf(head.time, time), month: laterOf(head.month, monthOf(time)) };
     run.head = head;
   }
@@ -133,7 +142,7 @@ const insertAll = `WITH
 /** @returns Whether the chain stood where the run begins: if not, nothing was written. */
 async function insertRun(query: Query, { before, links, anchors, head }: Run): Promise<boolean> {
   const index = links.map(({ entry, seq }) => ({ ...entry.index, seq }));
-  const contents = links.map(({ entry }) => packRecord(entry.json));
+  const contents = links.map(({ content }) => content);
   const starts: number[] = [];
   let length = 0;
   for (const content of contents) {

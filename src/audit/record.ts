@@ -1,5 +1,6 @@
 import { createHmac, hash } from 'node:crypto';
-import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
+import { promisify } from 'node:util';
+import { type BrotliOptions, brotliCompress, brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import type { Chart, Decision, KeyState, Outcome } from '../engine/types.ts';
 
 /** A card as sent: the members the record reads by name; the rest is kept as it is. */
@@ -194,10 +195,19 @@ const quality = 1;
  * garbage, and theirs is large. It made half of an evaluation's garbage collection.
  */
 export function packRecord(json: Uint8Array): Uint8Array {
-  return brotliCompressSync(json, {
-    params: { [constants.BROTLI_PARAM_QUALITY]: quality, [constants.BROTLI_PARAM_SIZE_HINT]: json.length },
-  });
+  return brotliCompressSync(json, packing(json));
 }
+
+/** As {@link packRecord}, beside the calling thread. */
+export function packRecordAside(json: Uint8Array): Promise<Uint8Array> {
+  return compressAside(json, packing(json));
+}
+
+const compressAside = promisify<Uint8Array, BrotliOptions, Uint8Array>(brotliCompress);
+
+const packing = ({ length }: Uint8Array): BrotliOptions => ({
+  params: { [constants.BROTLI_PARAM_QUALITY]: quality, [constants.BROTLI_PARAM_SIZE_HINT]: length },
+});
 
 /** Gives the JSON of a record as it is stored. */
 export function unsealRecord(content: Uint8Array): string {

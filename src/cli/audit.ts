@@ -107,6 +107,8 @@ async function verify({ head }: Given, { store, out }: AuditTools): Promise<numb
   out.write(`${found.records} records, ${found.erased} of them erased\n`);
   const last = found.head === undefined ? 'none' : `${found.head.seq}:${found.head.hash}`;
   out.write(`head ${last}\n`);
+  // Each can be held against the chain as the head can.
+  for (const { day, seq, hash } of found.anchors) out.write(`anchor of ${day}  ${seq}:${hash}\n`);
   const isHeld = head === undefined || (await holdsLink(store, head));
   if (!isHeld) out.write(`the chain does not hold the link ${head}: records were cut off or written anew\n`);
   const holds = found.problems.length === 0 && isHeld;

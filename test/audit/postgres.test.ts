@@ -36,6 +36,7 @@ function open(options: PostgresOptions = {}, key = fingerprint, at = url): Postg
   stores.push(store);
   return store;
 }
+const readCause = (error: Error) => (error.cause as Error).message;
 const appendOne = (store: AuditStore, changes: Parameters<typeof makeRecord>[0] = {}) =>
   store.append(sealRecord(makeRecord(changes)));
 
@@ -81,17 +82,21 @@ describe('the database of the store', () => {
     const store = open({ connections: 1 });
     await appendOne(store);
     const name = url.replace(/.*\//, '');
-    const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}' AND pid <> pg_backend_pid()`;
-    await server.run(url, `ALTER DATABASE ${name} SET default_transaction_read_only = on`);
-    await server.run(url, end);
-    // The first call finds out that its connection has been ended.
-    await store.check().catch(() => {});
+    /** The server says so from the next connection on. */
+    const setReadOnly = async (change: string) => {
+      await server.run(url, `BEGIN READ WRITE; ALTER DATABASE ${name} ${change}; COMMIT`);
+      await server.run(
+        url,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}' AND pid <> pg_backend_pid()`,
+      );
+    };
+    const tryCheck = () => store.check().then(() => 'written', readCause);
+    await setReadOnly('SET default_transaction_read_only = on');
+    await expect.poll(tryCheck).toContain('read-only');
     await expect(appendOne(store)).rejects.toThrow(UnavailableError);
-    await expect(store.check()).rejects.toThrow(UnavailableError);
     expect(await store.evaluations({ limit: 10 })).toHaveLength(1);
-    await server.run(url, `BEGIN READ WRITE; ALTER DATABASE ${name} RESET default_transaction_read_only; COMMIT`);
-    await server.run(url, end);
-    await store.check().catch(() => {});
+    await setReadOnly('RESET default_transaction_read_only');
+    await expect.poll(tryCheck).toBe('written');
     await appendOne(store);
     expect(await store.verify()).toMatchObject({ records: 2, problems: [] });
   });

@@ -119,6 +119,10 @@ describe('npm run audit --', () => {
     expect(code).toBe(0);
     const head = /head (\S+)/.exec(text)?.[1] ?? '';
     expect((await run('verify', '--head', head)).code).toBe(0);
+    const anchors = [...text.matchAll(/^anchor of (\S+) {2}(\S+)$/gm)];
+    const days = new Set(records.map(({ time }) => time.slice(0, 10)));
+    expect(anchors.map(([, day]) => day)).toEqual([...days].sort().slice(0, -1));
+    for (const [, , link = ''] of anchors) expect((await run('verify', '--head', link)).code).toBe(0);
     const other = head.replace(/[0-9a-f]$/, (last) => (last === '0' ? '1' : '0'));
     expect(await run('verify', '--head', other)).toMatchObject({ code: 1, text: expect.stringContaining('cut off') });
   });
