@@ -36,7 +36,15 @@ export function openSqliteStore(folder: string, options: SqliteOptions = {}): Au
   const { lockWait, maxQueued, maxGroup, rollUpAfter, checkpointAfter } = { ...defaults, ...options };
   const writer = createThread({ folder, lockWait });
   const reader = createThread({ folder, lockWait });
-  const groups = createGroups((entries: RecordEntry[]) => writer.call('append', entries), maxGroup);
+  const groups = createGroups(
+    (entries: RecordEntry[]) =>
+      writer.move(
+        entries.map(({ json }) => json.buffer),
+        'append',
+        entries,
+      ),
+    maxGroup,
+  );
   let rollingUp: NodeJS.Timeout | undefined;
   let checkpointing: NodeJS.Timeout | undefined;
   let closed = false;
@@ -93,6 +101,12 @@ type Result<Name extends keyof Commands> = Awaited<ReturnType<Commands[Name]>>;
 
 interface Thread {
   call<Name extends keyof Commands>(name: Name, ...args: Parameters<Commands[Name]>): Promise<Result<Name>>;
+  /** As `call`; buffers go over instead of being copied, and are empty here from then on. */
+  move<Name extends keyof Commands>(
+    buffers: ArrayBuffer[],
+    name: Name,
+    ...args: Parameters<Commands[Name]>
+  ): Promise<Result<Name>>;
   close(): Promise<void>;
 }
 
@@ -122,19 +136,26 @@ function createThread(data: ThreadData): Thread {
     return { worker, pending };
   }
 
-  function call<Name extends keyof Commands>(name: Name, ...args: Parameters<Commands[Name]>): Promise<Result<Name>> {
+  function move<Name extends keyof Commands>(
+    buffers: ArrayBuffer[],
+    name: Name,
+    ...args: Parameters<Commands[Name]>
+  ): Promise<Result<Name>> {
     running ??= start();
     const { worker, pending } = running;
     calls += 1;
     const message = { call: calls, name, args } as Call;
     return new Promise((resolve, reject) => {
       pending.set(message.call, { resolve: resolve as (result: unknown) => void, reject });
-      worker.postMessage(message);
+      worker.postMessage(message, buffers);
     });
   }
 
+  const call: Thread['call'] = (name, ...args) => move([], name, ...args);
+
   return {
     call,
+    move,
     async close() {
       if (running === undefined) return;
       const { worker } = running;

@@ -8,7 +8,10 @@ import type { EvaluationRecord, RecordEntry } from './record.ts';
  * or used; what the file system or database said is its `cause`. The next call tries again.
  */
 export interface AuditStore {
-  /** Resolves once the record is on disk in a committed transaction; a rejected record is not answered for. */
+  /**
+   * Resolves once the record is on disk in a committed transaction; a rejected record is not answered for. The entry
+   * is the store's from then on: its bytes may have moved to another thread.
+   */
   append(entry: RecordEntry): Promise<void>;
   /**
    * Stores what clients report of cards. Repeating an item changes nothing.

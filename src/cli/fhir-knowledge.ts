@@ -402,22 +402,8 @@ function exportActivities(guideline: CompiledGuideline, rules: readonly Compiled
 
 /** The codings of a suggested order: analyses in NPU and LOINC, investigations in SKS and SNOMED CT. */
 function orderCodings(guideline: CompiledGuideline, id: string): FhirCoding[] {
-  const analysis = guideline.analyses.get(id);
-  const concept = analysis ?? guideline.procedures.get(id);
-  const systems =
-    analysis === undefined
-      ? ([
-          ['sks', 'urn:oid:1.2.208.176.2.4'],
-          ['sct', 'http://snomed.info/sct'],
-        ] as const)
-      : ([
-          ['npu', 'http://npu-terminology.org'],
-          ['loinc', 'http://loinc.org'],
-        ] as const);
-  return systems.flatMap(([name, system]) => {
-    const code = concept?.codes?.[name]?.find((candidate) => !candidate.endsWith('*'));
-    return code === undefined || concept === undefined ? [] : [{ system, code, display: concept.en }];
-  });
+  const display = guideline.labels.get(id)?.en ?? id;
+  return (guideline.orderCodings.get(id) ?? []).map((coding) => ({ ...coding, display }));
 }
 
 function exportService(guideline: CompiledGuideline, service: CompiledService): FhirResource {

@@ -131,6 +131,8 @@ export interface CompiledGuideline {
   analyses: ReadonlyMap<string, Analysis>;
   procedures: ReadonlyMap<string, Procedure>;
   pathways: ReadonlyMap<string, Pathway>;
+  /** By id of an analysis or procedure: how an order names it, in NPU and LOINC or in SKS and SNOMED CT. */
+  orderCodings: ReadonlyMap<string, readonly { system: string; code: string }[]>;
   /** Prefetch keys whose template sorts newest first: what a truncated one holds is known back to its oldest entry. */
   sortedKeys: ReadonlySet<string>;
 }
@@ -524,12 +526,33 @@ export function compileGuideline(
     analyses: new Map(concepts.analyses.map((analysis) => [analysis.id, analysis])),
     procedures: new Map(concepts.procedures.map((procedure) => [procedure.id, procedure])),
     pathways: new Map(concepts.pathways.map((pathway) => [pathway.id, pathway])),
+    orderCodings: new Map([
+      ...concepts.analyses.map(
+        ({ id, codes }) => [id, preferredCodings(codes, ['npu', 'loinc'], files.systems)] as const,
+      ),
+      ...concepts.procedures.map(
+        ({ id, codes }) => [id, preferredCodings(codes, ['sks', 'sct'], files.systems)] as const,
+      ),
+    ]),
     sortedKeys: new Set(
       Object.entries(head.prefetch)
         .filter(([, { template }]) => template.includes('_sort=-'))
         .map(([key]) => key),
     ),
   };
+}
+
+/** The first code of each system: the preferred one. */
+function preferredCodings(
+  codes: Analysis['codes'],
+  names: readonly (keyof NonNullable<Analysis['codes']>)[],
+  systems: KnowledgeFiles['systems'],
+): { system: string; code: string }[] {
+  return names.flatMap((name) => {
+    const [system] = systems[name] ?? [];
+    const code = codes?.[name]?.find((candidate) => !candidate.endsWith('*'));
+    return system === undefined || code === undefined ? [] : [{ system, code }];
+  });
 }
 
 /** The ids of the analyses a line of a panel can be satisfied by. */

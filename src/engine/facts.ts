@@ -28,6 +28,13 @@ type Environment = Record<string, unknown>;
 
 const none: readonly never[] = [];
 
+/** Readings of a selection that count, and those of which it is not known, with the reasons. */
+interface Matched {
+  definite: Reading[];
+  possible: Reading[];
+  lacking: string[];
+}
+
 interface PanelState {
   definite: Set<string>;
   possible: Set<string>;
@@ -281,55 +288,49 @@ export function collectFacts(
     return isKeyKnown(guideline, chart, 'observations', to) ? { hasEarlier: false } : {};
   };
 
-  const candidates = (definition: SelectionFact, concept: string | undefined): readonly Reading[] => {
-    const found: Reading[] = [];
-    for (const kind of definition.read) {
-      const readings = concept === undefined ? index.all(kind) : index.of(kind, concept);
-      if (definition.each !== 'newest') found.push(...readings);
-      else if (readings.length > 0) {
-        const newest = readings.find((reading) => reading.daysAgo !== undefined);
-        if (newest !== undefined) found.push(newest);
-        // A result without a readable date could be the newest.
-        found.push(...readings.filter((reading) => reading.daysAgo === undefined));
-      }
-    }
-    return found;
+  const candidates = (
+    definition: SelectionFact,
+    kind: ReadingKind,
+    concept: string | undefined,
+  ): readonly Reading[] => {
+    const readings = concept === undefined ? index.all(kind) : index.of(kind, concept);
+    if (definition.each !== 'newest' || readings.length < 2) return readings;
+    const newest = readings.find((reading) => reading.daysAgo !== undefined);
+    // A result without a readable date could be the newest.
+    return readings.filter((reading) => reading === newest || reading.daysAgo === undefined);
   };
 
+  /** Adds to what was matched before, where there is something. */
   const match = (
     fact: CompiledFact & { form: 'selection' },
     concept: string | undefined,
     values: () => Environment | null,
-  ) => {
-    const definite: Reading[] = [];
-    const possible: Reading[] = [];
-    const lacking: string[] = [];
-    for (const reading of candidates(fact.definition, concept)) {
-      const verdict = judge(fact, reading, values);
-      if (verdict === true) definite.push(reading);
-      else if (verdict !== false) {
-        possible.push(reading);
-        lacking.push(verdict);
+    matched: Matched = { definite: [], possible: [], lacking: [] },
+  ): Matched => {
+    for (const kind of fact.definition.read) {
+      for (const reading of candidates(fact.definition, kind, concept)) {
+        const verdict = judge(fact, reading, values);
+        if (verdict === true) matched.definite.push(reading);
+        else if (verdict !== false) {
+          matched.possible.push(reading);
+          matched.lacking.push(verdict);
+        }
       }
     }
-    return { definite, possible, lacking };
+    return matched;
   };
 
   const select = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
     const values = whenNeeded(fact);
-    const definite: Reading[] = [];
-    let possible: Reading[] = [];
-    const lacking: string[] = [];
+    const matched: Matched = { definite: [], possible: [], lacking: [] };
     for (const concept of definition.of === undefined ? [undefined] : fact.concepts) {
-      const matched = match(fact, concept, values);
-      definite.push(...matched.definite);
-      possible.push(...matched.possible);
-      lacking.push(...matched.lacking);
+      match(fact, concept, values, matched);
     }
+    const { definite, lacking } = matched;
     definite.sort(newestFirst);
     // What a resource certainly says is not made doubtful by a broader concept of the same code.
-    const certain = new Set(definite.map((reading) => reading.reference));
-    possible = possible.filter((reading) => reading.exact || !certain.has(reading.reference));
+    const isCertain = ({ reference }: Reading) => definite.some((reading) => reading.reference === reference);
+    const possible = matched.possible.filter((reading) => reading.exact || !isCertain(reading));
     const unread = unknownKeys(fact);
     const open = possible.length > 0 || unread.length > 0;
     const why = [...lacking, ...unread];
@@ -369,7 +370,7 @@ export function collectFacts(
   const selectLines = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
     const panel = guideline.head.panels[definition.panel ?? ''] ?? {};
     const values = whenNeeded(fact);
-    const byConcept = new Map<string, ReturnType<typeof match>>();
+    const byConcept = new Map<string, Matched>();
     for (const concept of fact.concepts) byConcept.set(concept, match(fact, concept, values));
     const unread = unknownKeys(fact);
     const lacking = [...byConcept.values()].flatMap((matched) => matched.lacking);

@@ -58,7 +58,7 @@ export function buildSuggestion(
         status: 'draft',
         intent: options.intent,
         code: {
-          coding: isReferral ? referralCodings(guideline, id, options) : orderCodings(guideline, id),
+          coding: isReferral ? referralCodings(guideline, id, options) : (guideline.orderCodings.get(id) ?? []),
           text: name,
         },
         subject: { reference: options.subject },
@@ -194,24 +194,6 @@ function isReason({ reference }: Reading): boolean {
   return isReasonReference(reference);
 }
 
-const systemUris = {
-  npu: 'http://npu-terminology.org',
-  loinc: 'http://loinc.org',
-  sks: 'urn:oid:1.2.208.176.2.4',
-  sct: 'http://snomed.info/sct',
-} as const;
-
-/** The first code of each system: the preferred one. */
-function orderCodings(guideline: CompiledGuideline, id: string): Coding[] {
-  const analysis = guideline.analyses.get(id);
-  const concept = analysis ?? guideline.procedures.get(id);
-  const systems = analysis === undefined ? (['sks', 'sct'] as const) : (['npu', 'loinc'] as const);
-  return systems.flatMap((system) => {
-    const code = concept?.codes?.[system]?.find((candidate) => !candidate.endsWith('*'));
-    return code === undefined ? [] : [{ system: systemUris[system], code }];
-  });
-}
-
 function referralCodings(guideline: CompiledGuideline, id: string, { client, language }: CardOptions): Coding[] {
   const pathway = guideline.pathways.get(id);
   const own = pathway && {
@@ -236,9 +218,10 @@ export function unique<T>(values: readonly T[]): T[] {
 
 /** CDS Hooks, "Use of JSON": no null and no empty members. */
 export function withoutEmpty(value: object): object {
-  return Object.fromEntries(
-    Object.entries(value).filter(
-      ([, member]) => member !== undefined && member !== '' && !(Array.isArray(member) && member.length === 0),
-    ),
-  );
+  const kept: Record<string, unknown> = {};
+  for (const [name, member] of Object.entries(value)) {
+    if (member === undefined || member === '' || (Array.isArray(member) && member.length === 0)) continue;
+    kept[name] = member;
+  }
+  return kept;
 }

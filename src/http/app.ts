@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { setTimeout as wait } from 'node:timers/promises';
 import cors from 'cors';
 import express, { type Express, type RequestHandler, type Response, type Router } from 'express';
 import helmet from 'helmet';
@@ -278,17 +277,12 @@ async function storeRecord({ store, limits, auditRequired, metrics }: AppParts, 
   }
 }
 
-async function withinDeadline(stored: Promise<void>, milliseconds: number): Promise<void> {
-  const settled = new AbortController();
-  const late = wait(milliseconds, undefined, { signal: settled.signal }).then(() => {
-    throw new UnavailableError('audit', 'The audit record was not stored in time: try again.');
-  });
-  try {
-    await Promise.race([stored, late]);
-  } finally {
-    settled.abort();
-    late.catch(() => {});
-  }
+function withinDeadline(stored: Promise<void>, milliseconds: number): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(() => {
+    late.reject(new UnavailableError('audit', 'The audit record was not stored in time: try again.'));
+  }, milliseconds);
+  return Promise.race([stored, late.promise]).finally(() => clearTimeout(timer));
 }
 
 function takeFeedback(parts: AppParts, room: Room): RequestHandler {

@@ -174,7 +174,12 @@ function countEvaluation(
 
 const danishDate = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Copenhagen', dateStyle: 'short' });
 
-/** The calendar day an ISO instant falls on in Denmark, `YYYY-MM-DD`. */
+let latest = { hour: '', date: '' };
+
+/** The calendar day an ISO instant in UTC falls on in Denmark, `YYYY-MM-DD`. */
 export function findDanishDate(instant: string): string {
-  return danishDate.format(new Date(instant));
+  // Denmark is whole hours away from UTC: within one the day does not change, and formatting it is slow.
+  const hour = instant.slice(0, 'YYYY-MM-DDTHH'.length);
+  if (hour !== latest.hour) latest = { hour, date: danishDate.format(new Date(instant)) };
+  return latest.date;
 }

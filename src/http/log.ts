@@ -24,10 +24,12 @@ export interface Log {
   event(level: 'info' | 'warn' | 'error', message: string): void;
 }
 
-/** Makes the log: JSON lines, on standard output unless another stream is given. */
+/** Bytes of lines that may wait for whoever reads standard output; what comes beyond is lost, requests are not. */
+const maxLength = 8 * 1024 * 1024;
+
+/** Makes the log: JSON lines, on standard output unless another stream is given; nobody waits for them to be written. */
 export function createLog(level: Config['logLevel'], stream?: DestinationStream): Log {
-  const options = { level, base: null };
-  const logger = stream === undefined ? pino(options) : pino(options, stream);
+  const logger = pino({ level, base: null }, stream ?? pino.destination({ sync: false, maxLength }));
   return {
     request({ id, service, hook, client, status, ms, cards, code, thrownAt }) {
       const fields = { id, service, hook, client, status, ms: Math.round(ms), cards, code, thrownAt };

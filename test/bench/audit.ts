@@ -41,6 +41,7 @@ async function fill(store: AuditStore, templates: readonly RecordEntry[], count:
       const isFailing = next() < 0.001;
       return {
         ...template,
+        json: template.json.slice(),
         index: {
           ...template.index,
           ...{
