@@ -10,6 +10,7 @@ import { type PostgresServer, startPostgres } from './postgres-server.ts';
 import { type ServiceProcess, startLoad, startProcess } from './service-process.ts';
 
 const kills = 4;
+const crashes = 3;
 const longestRun = 700;
 const testMs = 180_000;
 
@@ -30,12 +31,14 @@ async function start(environment: Readonly<Record<string, string>> = {}): Promis
   return service;
 }
 
-/** Reads the store beside the service. */
-async function readStored(databaseUrl?: string): Promise<{ ids: Set<string>; problems: unknown[] }> {
+/** Reads the store beside the service: of what was acknowledged, what is lost. */
+async function findLost(acknowledged: readonly string[], databaseUrl?: string) {
   const { store } = openStore({ databaseUrl, dataDir: folder }, loadPatientKey(join(folder, 'patient-key')));
   try {
     const { records, problems } = await verifyWhenThere(store);
-    return { ids: new Set((await store.evaluations({ limit: records + 1 })).map(({ id }) => id)), problems };
+    const ids = new Set((await store.evaluations({ limit: records + 1 })).map(({ id }) => id));
+    const lost = acknowledged.filter((id) => !ids.has(id));
+    return { lost, problems, counts: `${acknowledged.length} acknowledged, ${records} found, ${lost.length} lost` };
   } finally {
     await store.close();
   }
@@ -55,6 +58,7 @@ test(
   'every evaluation the service answered is there, whole and in one chain, however often it is killed under load',
   async () => {
     let base = '';
+    let counts = '';
     const load = startLoad(() => [base]);
     for (let kill = 0; kill < kills; kill += 1) {
       const service = await start();
@@ -63,13 +67,13 @@ test(
       await expect.poll(() => load.acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(before);
       await wait(Math.random() * longestRun);
       await service.kill();
-      const acknowledged = [...load.acknowledged];
-      const { ids, problems } = await readStored();
-      expect(problems).toEqual([]);
-      expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
+      const found = await findLost([...load.acknowledged]);
+      expect(found).toMatchObject({ lost: [], problems: [] });
+      counts = found.counts;
     }
     await load.stop();
     expect(load.acknowledged.length).toBeGreaterThanOrEqual(kills);
+    console.log(`killed ${kills} times: ${counts}`);
   },
   testMs,
 );
@@ -93,9 +97,9 @@ describe('two instances over one PostgreSQL', () => {
       const atKill = load.acknowledged.length;
       await expect.poll(() => load.acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(atKill + 20);
       await load.stop();
-      const { ids, problems } = await readStored(url);
-      expect(problems).toEqual([]);
-      expect(load.acknowledged.filter((id) => !ids.has(id))).toEqual([]);
+      const found = await findLost(load.acknowledged, url);
+      expect(found).toMatchObject({ lost: [], problems: [] });
+      console.log(`one of two instances killed: ${found.counts}`);
     },
     testMs,
   );
@@ -106,7 +110,7 @@ describe('two instances over one PostgreSQL', () => {
       const url = await server.createDatabase();
       const services = await Promise.all([start({ DATABASE_URL: url }), start({ DATABASE_URL: url })]);
       const load = startLoad(() => services.map(({ base }) => base));
-      for (let crash = 0; crash < 3; crash += 1) {
+      for (let crash = 0; crash < crashes; crash += 1) {
         const before = load.acknowledged.length;
         await expect.poll(() => load.acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(before + 10);
         await wait(Math.random() * longestRun);
@@ -116,9 +120,9 @@ describe('two instances over one PostgreSQL', () => {
       await expect.poll(() => load.acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(after + 10);
       await load.stop();
       expect(load.statuses).toEqual(new Set([200, 503]));
-      const { ids, problems } = await readStored(url);
-      expect(problems).toEqual([]);
-      expect(load.acknowledged.filter((id) => !ids.has(id))).toEqual([]);
+      const found = await findLost(load.acknowledged, url);
+      expect(found).toMatchObject({ lost: [], problems: [] });
+      console.log(`database ended ${crashes} times: ${found.counts}`);
     },
     testMs,
   );

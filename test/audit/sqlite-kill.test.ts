@@ -33,6 +33,7 @@ test('every acknowledged record is there, whole and in one chain, however often 
   const folder = mkdtempSync(join(tmpdir(), 'audit-kill-'));
   const file = join(folder, 'evaluations');
   const acknowledged: string[] = [];
+  let counts = '';
   try {
     for (let kill = 0; kill < kills; kill += 1) {
       acknowledged.push(...(await appendUntilKilled(file)));
@@ -40,10 +41,12 @@ test('every acknowledged record is there, whole and in one chain, however often 
       const { records, problems } = await store.verify();
       const stored = new Set((await store.evaluations({ limit: records })).map(({ id }) => id));
       await store.close();
-      expect(problems).toEqual([]);
-      expect(acknowledged.filter((id) => !stored.has(id))).toEqual([]);
+      const lost = acknowledged.filter((id) => !stored.has(id));
+      counts = `${acknowledged.length} acknowledged, ${records} found, ${lost.length} lost`;
+      expect({ lost, problems }).toEqual({ lost: [], problems: [] });
     }
     expect(acknowledged.length).toBeGreaterThanOrEqual(kills);
+    console.log(`killed ${kills} times: ${counts}`);
   } finally {
     rmSync(folder, { recursive: true });
   }
