@@ -82,7 +82,11 @@ export const environmentSchema = z.object({
   DEADLINE_MS: whole(100).default(4000).describe('An evaluation not done by then is answered 503'),
   COLLECT_MS: whole(0).default(2500).describe('Time for calls to the FHIR server; must be below `DEADLINE_MS`'),
   UPLOAD_MS: whole(1000).default(30_000).describe('Time a client has to send its request'),
-  DRAIN_MS: whole(0).default(10_000).describe('Time for requests under way when the process is told to stop'),
+  DRAIN_MS: whole(0)
+    .default(10_000)
+    .describe(
+      'Time the process has when it is told to stop. In production it answers calls for the first half of it, `/readyz` being 503 already, so that proxies notice; then it takes no more, and answers those under way',
+    ),
   RATE_PER_SECOND: whole(1).default(100).describe('Calls per second one client may make over time; not in demo mode'),
   RATE_BURST: whole(1).default(200).describe('Calls one client may make at once; more are answered 429'),
   SECURITY_CONTACT: z

@@ -36,6 +36,8 @@ const exampleFolder = fileURLToPath(new URL('../examples', import.meta.url));
 /** Printed at start, to try the service with. */
 const firstExample = 'mas-trin1-missing';
 const tokenBytes = 24;
+/** Of the time to stop, how much is for proxies to notice it. */
+const noticeShare = 0.5;
 
 /** Starts the service; what it was given first is closed last. */
 async function start(config: Config): Promise<void> {
@@ -126,8 +128,9 @@ async function start(config: Config): Promise<void> {
 
   async function stop(): Promise<void> {
     isDraining = true;
-    log.event('info', 'Stopping: requests under way are answered.');
-    await server.stop();
+    log.event('info', 'Stopping: not ready any more, calls are answered until proxies have noticed.');
+    // No proxy stands before a demo: whoever ends it waits for nobody.
+    await server.stop(isDemo ? 0 : config.limits.drainMs * noticeShare);
     await pool.close();
     await workbench.close();
     await store.close();

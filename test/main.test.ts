@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -116,5 +116,27 @@ describe('the service', () => {
     other.process.kill(signal);
     expect(await other.ended).toBe(0);
     expect(other.errors()).toBe('');
+  });
+
+  it('told to stop in production, answers calls for the first half of its time, not ready, and then ends', async () => {
+    const [dataDir, clients] = [join(folder, 'production'), join(folder, 'clients')];
+    mkdirSync(clients);
+    copyFileSync(join(import.meta.dirname, '..', 'clients', 'generic.yaml'), join(clients, 'generic.yaml'));
+    const other = await startService({
+      ...{ MODE: 'production', DATA_DIR: dataDir, PUBLIC_BASE_URL: 'https://cds.example.org', DRAIN_MS: '2000' },
+      CLIENTS_DIR: clients,
+    });
+    const base = `http://${/listening {2}(\S+)/.exec(other.printed)?.[1]}`;
+    const ask = async (path: string) => {
+      const { status, headers } = await fetch(base + path);
+      return [status, headers.get('connection')];
+    };
+    expect(await ask('/readyz')).toEqual([200, 'keep-alive']);
+    other.process.kill('SIGTERM');
+    await expect.poll(() => ask('/readyz')).toEqual([503, 'close']);
+    // The callers of this test have no token.
+    expect(await ask('/cds-services')).toEqual([401, 'close']);
+    await expect.poll(() => ask('/readyz').catch(() => 'refused'), { timeout: 5000 }).toBe('refused');
+    expect(await other.ended).toBe(0);
   });
 });

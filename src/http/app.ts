@@ -34,6 +34,7 @@ export interface AppParts {
   log: Log;
   /** Whether evaluations can be taken: false while workers start. */
   isReady(): boolean;
+  /** Told to stop: not ready any more, calls are answered all the same. */
   isDraining(): boolean;
   /** Routes of `/audit/api`. */
   audit: Router;
@@ -88,7 +89,6 @@ export function createApp(parts: AppParts): Express {
   app.use(
     '/cds-services',
     allowOrigins(parts.allowedOrigins),
-    refuseWhileDraining(parts),
     authenticate(parts),
     hideFromOtherOrigins,
     limitRate(parts),
@@ -139,14 +139,6 @@ function allowOrigins(origins: () => readonly (string | RegExp)[]): RequestHandl
     exposedHeaders: ['Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
     maxAge: preflightAge,
   });
-}
-
-function refuseWhileDraining({ isDraining }: AppParts): RequestHandler {
-  return (_request, response, next) => {
-    if (!isDraining()) return next();
-    response.set('Connection', 'close');
-    throw new UnavailableError('draining', 'The service is stopping: try again.');
-  };
 }
 
 function authenticate(parts: AppParts): RequestHandler {

@@ -10,7 +10,7 @@ export interface ServerOptions {
   uploadMs: number;
   /** Milliseconds an evaluation may take, and storing its record again as long. */
   deadlineMs: number;
-  /** Milliseconds that requests under way get once the server is told to stop. */
+  /** Milliseconds from being told to stop until requests still under way are cut. */
   drainMs: number;
 }
 
@@ -24,8 +24,12 @@ const checksPerUpload = 10;
 export interface Server {
   /** The port listened on. */
   port: number;
-  /** Takes no more connections and resolves when the requests under way are answered, or their time is over. */
-  stop(): Promise<void>;
+  /**
+   * Takes no more connections and resolves when the requests under way are answered, or cut.
+   *
+   * @param noticeMs Milliseconds of `drainMs` for which connections are still taken: proxies need time to notice.
+   */
+  stop(noticeMs?: number): Promise<void>;
 }
 
 /**
@@ -51,18 +55,23 @@ export async function listen(listener: RequestListener, options: ServerOptions):
     server.once('error', (error: NodeJS.ErrnoException) => reject(explainRefusal(error, options)));
     server.listen(options.port, options.host, resolve);
   });
-  let isStopping = false;
+  let isClosing = false;
   server.on('request', (_request, response) => {
     // A connection whose last answer is out would otherwise be kept alive for the next request.
-    response.once('close', () => isStopping && setImmediate(() => server.closeIdleConnections()));
+    response.once('close', () => isClosing && setImmediate(() => server.closeIdleConnections()));
   });
   return {
     port: (server.address() as AddressInfo).port,
-    async stop() {
-      isStopping = true;
+    async stop(noticeMs = 0) {
+      // Open connections stay until then: closing one may cut a call that is on its way.
+      await wait(noticeMs);
+      isClosing = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const over = new AbortController();
-      await Promise.race([closed, wait(options.drainMs, undefined, { signal: over.signal }).catch(() => {})]);
+      await Promise.race([
+        closed,
+        wait(options.drainMs - noticeMs, undefined, { signal: over.signal }).catch(() => {}),
+      ]);
       over.abort();
       server.closeAllConnections();
       await closed;

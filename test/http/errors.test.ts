@@ -336,11 +336,4 @@ describe('errors of the service', () => {
       expect((await post('x'.repeat(2500), app)).status).toBe(503);
     }
   });
-
-  it('a service that is stopping: 503, and the connection is closed', async () => {
-    const { app } = createTestApp({ isDraining: () => true });
-    const response = await post(createRequest(), app);
-    expectOutcome(response, 503, 'transient');
-    expect(response.headers.connection).toBe('close');
-  });
 });

@@ -61,21 +61,27 @@ describe('the server', () => {
     await stopped;
   });
 
-  it('told to stop, refuses calls on connections that are still open', async () => {
+  it('told to stop, answers calls for a while, on open connections and new ones, but is not ready', async () => {
     let isDraining = false;
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const server = await start(createTestApp({ isDraining: () => isDraining }).app);
-    const ask = async (): Promise<IncomingMessage> => {
-      const [response] = await once(get(`http://127.0.0.1:${server.port}/cds-services`, { agent }), 'response');
+    const base = `http://127.0.0.1:${server.port}`;
+    const ask = async (path: string, through: Agent | undefined): Promise<IncomingMessage> => {
+      const [response] = await once(get(base + path, { ...(through && { agent: through }) }), 'response');
       response.resume();
       await once(response, 'end');
       return response;
     };
-    expect((await ask()).statusCode).toBe(200);
+    expect((await ask('/cds-services', agent)).headers.connection).toBe('keep-alive');
     isDraining = true;
-    const response = await ask();
-    expect(response.statusCode).toBe(503);
-    expect(response.headers.connection).toBe('close');
+    const stopped = server.stop(500);
+    for (const through of [agent, undefined]) {
+      const { statusCode, headers } = await ask('/cds-services', through);
+      expect([statusCode, headers.connection]).toEqual([200, 'close']);
+    }
+    expect((await ask('/readyz', undefined)).statusCode).toBe(503);
+    await stopped;
+    await expect(fetch(base)).rejects.toThrow();
     agent.destroy();
   });
 
