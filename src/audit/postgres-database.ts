@@ -140,6 +140,9 @@ const migrations: readonly string[] = [
   CREATE TABLE used_token (token ${text} PRIMARY KEY, until double precision NOT NULL);
   CREATE INDEX ON used_token (until);
   CREATE TABLE patient_key (one boolean PRIMARY KEY DEFAULT true CHECK (one), fingerprint ${text} NOT NULL);`,
+  // Each row fills a page: whoever adds one needs room on the disk.
+  `CREATE TABLE write_probe (content bytea NOT NULL);
+  ALTER TABLE write_probe ALTER COLUMN content SET STORAGE PLAIN;`,
 ];
 
 const otherKey =
@@ -292,6 +295,26 @@ export async function createMonth(query: Query, month: string): Promise<void> {
 /** Whoever counts does so alone, in this transaction. */
 export async function lockCounts(query: Query): Promise<void> {
   await query('SELECT pg_advisory_xact_lock($1)', [locks.counts]);
+}
+
+/**
+ * Adds a page to a file and commits. Now and then it begins the file anew; who reads the table for long, as a backup
+ * does, is not waited for.
+ */
+const probeWrite = `DO $$ BEGIN
+  INSERT INTO write_probe VALUES (decode(repeat('00', 7000), 'hex'));
+  IF pg_relation_size('write_probe') > 8 * 1024 * 1024 THEN
+    BEGIN
+      SET LOCAL lock_timeout = '10ms';
+      TRUNCATE write_probe;
+    EXCEPTION WHEN lock_not_available THEN NULL;
+    END;
+  END IF;
+END $$`;
+
+/** Rejects where a record could not be written now. */
+export async function checkWrite(query: Query): Promise<void> {
+  await query(probeWrite);
 }
 
 /** Whether an entry is at fault, not the database. */

@@ -3,6 +3,7 @@ import { createGroups } from './groups.ts';
 import { createAppend } from './postgres-append.ts';
 import { countPeriods, rollUp, takeResponse } from './postgres-counts.ts';
 import {
+  checkWrite,
   type Database,
   lockCounts,
   openDatabase,
@@ -24,6 +25,7 @@ import {
   type Verification,
 } from './store.ts';
 import { createVerifier } from './verification.ts';
+import { createWriteCheck } from './write-check.ts';
 
 export interface PostgresStore extends AuditStore {
   /** Which tokens were used with any instance. */
@@ -49,7 +51,8 @@ const verifyChunk = 50;
  */
 export function openPostgresStore(url: string, keyFingerprint: string, options: PostgresOptions = {}): PostgresStore {
   const db = openDatabase(url, keyFingerprint, { ...postgresDefaults, ...options });
-  const groups = createGroups<RecordEntry, string | null>(createAppend(db), maxGroup);
+  const { check, watch } = createWriteCheck(() => checkWrite(db.query));
+  const groups = createGroups<RecordEntry, string | null>(watch(createAppend(db)), maxGroup);
   let rollingUp: NodeJS.Timeout | undefined;
   let closed = false;
 
@@ -103,11 +106,7 @@ export function openPostgresStore(url: string, keyFingerprint: string, options: 
         return db.transact((query) => erasePatient(query, patientKey));
       }),
     verify: () => guard(() => verify(db.query)),
-    check: () =>
-      guard(async () => {
-        // A server that only reads refuses to lock.
-        await db.transact((query) => query('SELECT seq FROM rolled_up FOR NO KEY UPDATE SKIP LOCKED'));
-      }),
+    check: () => guard(check),
     tokens: createTokenStore(db, guard),
     async close() {
       if (closed) return;

@@ -116,6 +116,8 @@ const migrations: readonly (string | ((db: DatabaseSync) => void))[] = [
         max(time) OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS latest
         FROM evaluation WINDOW links AS (ORDER BY seq))
     WHERE substr(time, 1, 10) > substr(latest, 1, 10);`,
+  // One row that `check` writes anew: whether a record could be.
+  'CREATE TABLE write_probe (one INTEGER PRIMARY KEY CHECK (one = 1), content BLOB NOT NULL) STRICT;',
 ];
 
 /** Writes what the index has said of a record since the step before. */
@@ -134,7 +136,7 @@ function indexOlderRecords(db: DatabaseSync): void {
 export interface OpenDatabase {
   db: DatabaseSync;
   /** Which file it is, to notice when another one has taken its place. */
-  inode: number;
+  identity: string;
 }
 
 /**
@@ -156,11 +158,17 @@ export function openDatabase(file: string, lockWait: number): OpenDatabase {
     db.exec('PRAGMA secure_delete = ON');
     db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
     migrate(db);
-    return { db, inode: statSync(file).ino };
+    return { db, identity: identifyFile(file) ?? '' };
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+/** The same for the same file alone; undefined where there is none. */
+export function identifyFile(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found && `${found.dev}:${found.ino}`;
 }
 
 function refuseForeign(db: DatabaseSync): void {

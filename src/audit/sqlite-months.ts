@@ -1,8 +1,8 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { chainStart } from './record.ts';
-import { type OpenDatabase, openDatabase, prepareOnce } from './sqlite-database.ts';
+import { identifyFile, type OpenDatabase, openDatabase, prepareOnce } from './sqlite-database.ts';
 import { laterOf } from './verification.ts';
 
 /** Where the chain, and the list of views, stands. */
@@ -50,7 +50,7 @@ export function openMonths(folder: string, lockWait: number): Months {
     const file = fileOf(month);
     // Removed or replaced under our feet: writing on would lose records the moment we stop.
     const known = opened.get(month);
-    if (known !== undefined && statSync(file, { throwIfNoEntry: false })?.ino !== known.inode) closeMonth(month);
+    if (known !== undefined && identifyFile(file) !== known.identity) closeMonth(month);
     const using = opened.get(month) ?? openDatabase(file, lockWait);
     opened.set(month, using);
     try {

@@ -41,6 +41,9 @@ export type Reply = { call: number } & ({ result: unknown } | { failure: string 
 /** Links read at a time by `verify`; other reads get their turn in between. */
 const verifyChunk = 200;
 
+/** Bytes a record with its rows and indexes takes in the write-ahead log, and more. */
+const probeBytes = 64 * 1024;
+
 const { folder, lockWait } = workerData as ThreadData;
 const months = openMonths(folder, lockWait);
 
@@ -58,7 +61,7 @@ const commands = {
   views,
   erasePatient,
   verify,
-  check: () => months.transactNewest(monthOf(new Date().toISOString()), () => undefined),
+  check,
   close: () => months.close(),
 };
 
@@ -125,6 +128,13 @@ function insertEntries(db: DatabaseSync, head: Head, entries: readonly RecordEnt
     for (const { key, state } of index.unknownKeys) insertKey.run(seq, key, state);
     before = { seq, hash, time: laterOf(before.time, time) };
   }
+}
+
+/** Commits as much as a record takes: on a full disk the write-ahead log may have room for less. */
+function check(): void {
+  const sql = `INSERT INTO write_probe VALUES (1, randomblob(${probeBytes}))
+    ON CONFLICT (one) DO UPDATE SET content = excluded.content`;
+  months.transactNewest(monthOf(new Date().toISOString()), (db) => prepareOnce(db, sql).run());
 }
 
 /** Moves what was committed from the write-ahead log into the file, as far as nobody has to wait for it. */

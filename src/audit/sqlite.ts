@@ -4,6 +4,7 @@ import { createGroups } from './groups.ts';
 import type { RecordEntry } from './record.ts';
 import type { Call, Commands, Reply, ThreadData } from './sqlite-thread.ts';
 import { type AuditStore, unavailable } from './store.ts';
+import { createWriteCheck } from './write-check.ts';
 
 export interface SqliteOptions {
   /** Milliseconds to wait while another process writes. */
@@ -36,13 +37,15 @@ export function openSqliteStore(folder: string, options: SqliteOptions = {}): Au
   const { lockWait, maxQueued, maxGroup, rollUpAfter, checkpointAfter } = { ...defaults, ...options };
   const writer = createThread({ folder, lockWait });
   const reader = createThread({ folder, lockWait });
+  const { check, watch } = createWriteCheck(() => writer.call('check'));
   const groups = createGroups(
-    (entries: RecordEntry[]) =>
+    watch((entries: RecordEntry[]) =>
       writer.move(
         entries.map(({ json }) => json.buffer),
         'append',
         entries,
       ),
+    ),
     maxGroup,
   );
   let rollingUp: NodeJS.Timeout | undefined;
@@ -74,7 +77,7 @@ export function openSqliteStore(folder: string, options: SqliteOptions = {}): Au
     append: (entry) => guard(() => append(entry)),
     addFeedback: (items: readonly FeedbackItem[]) => guard(() => writer.call('addFeedback', items.map(sealFeedback))),
     erasePatient: (patientKey) => guard(() => writer.call('erasePatient', patientKey)),
-    check: () => guard(() => writer.call('check')),
+    check: () => guard(check),
     evaluation: (id) => guard(() => reader.call('evaluation', id)),
     evaluations: (query) => guard(() => reader.call('evaluations', query)),
     scan: (query) => guard(() => reader.call('scan', query)),

@@ -37,7 +37,10 @@ export interface AuditStore {
   erasePatient(patientKey: string): Promise<number>;
   /** Reads every record and recomputes the chain. */
   verify(): Promise<Verification>;
-  /** Rejects while records cannot be written: for start-up and readiness. */
+  /**
+   * Rejects while records cannot be written: for start-up and readiness. Commits as much as a record takes where none
+   * was committed within the last second, so it may be asked as often as anybody likes.
+   */
   check(): Promise<void>;
   /** Writes what is queued and closes. */
   close(): Promise<void>;

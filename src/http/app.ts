@@ -303,11 +303,11 @@ function takeFeedback(parts: AppParts, room: Room): RequestHandler {
   };
 }
 
-function checkReadiness({ isReady, isDraining, store, auditRequired }: AppParts): RequestHandler {
+function checkReadiness({ isReady, isDraining, store, auditRequired, limits }: AppParts): RequestHandler {
   return async (_request, response) => {
     const isStoreReady =
       !auditRequired ||
-      (await store.check().then(
+      (await withinDeadline(store.check(), limits.deadlineMs).then(
         () => true,
         () => false,
       ));

@@ -43,7 +43,7 @@ const appendOne = (store: AuditStore, changes: Parameters<typeof makeRecord>[0] 
 describe('the database of the store', () => {
   test('is made once by however many instances start at the same time, and names the version of its shape', async () => {
     await Promise.all(Array.from({ length: 6 }, () => appendOne(open())));
-    expect(await server.run(url, 'SELECT version FROM schema_version')).toEqual([{ version: 1 }]);
+    expect(await server.run(url, 'SELECT version FROM schema_version')).toEqual([{ version: 1 }, { version: 2 }]);
     expect(await open().verify()).toMatchObject({ records: 6, problems: [] });
   });
 
@@ -92,13 +92,27 @@ describe('the database of the store', () => {
     };
     const tryCheck = () => store.check().then(() => 'written', readCause);
     await setReadOnly('SET default_transaction_read_only = on');
-    await expect.poll(tryCheck).toContain('read-only');
+    await expect.poll(tryCheck, { timeout: 10_000 }).toContain('read-only');
     await expect(appendOne(store)).rejects.toThrow(UnavailableError);
     expect(await store.evaluations({ limit: 10 })).toHaveLength(1);
     await setReadOnly('RESET default_transaction_read_only');
-    await expect.poll(tryCheck).toBe('written');
+    await expect.poll(tryCheck, { timeout: 10_000 }).toBe('written');
     await appendOne(store);
     expect(await store.verify()).toMatchObject({ records: 2, problems: [] });
+  });
+
+  test('is seen to take records also while a backup reads all of it, and does not grow by being asked', async () => {
+    const store = open();
+    await store.check();
+    const probe = 'INSERT INTO write_probe SELECT content FROM write_probe, generate_series(1, 1500)';
+    await server.run(url, probe);
+    const backup = server.run(url, 'BEGIN; SELECT FROM write_probe; SELECT pg_sleep(2); COMMIT');
+    const other = open();
+    await other.check();
+    await backup;
+    const last = open();
+    await last.check();
+    expect(await server.run(url, "SELECT pg_relation_size('write_probe') AS bytes")).toEqual([{ bytes: '0' }]);
   });
 
   test('that is not there fails each call in time, and says nothing of it to a client', async () => {

@@ -59,7 +59,7 @@ describe('the file of the store', () => {
     const db = new DatabaseSync(file);
     expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
     expect(db.prepare('SELECT version FROM schema_version').all()).toEqual(
-      [1, 2, 3, 4].map((version) => ({ version })),
+      [1, 2, 3, 4, 5].map((version) => ({ version })),
     );
     db.close();
   });
@@ -72,7 +72,7 @@ describe('the file of the store', () => {
     await store.close();
     tamper(
       'DELETE FROM schema_version WHERE version > 1',
-      ...['unknown_key', 'daily_count', 'rolled_up', 'view', 'chain_start', 'chain_end', 'anchor'].map(
+      ...['unknown_key', 'daily_count', 'rolled_up', 'view', 'chain_start', 'chain_end', 'anchor', 'write_probe'].map(
         (table) => `DROP TABLE ${table}`,
       ),
       ...['evaluation_client', 'evaluation_hook', 'card_topic', 'card_reason', 'decision_error'].map(
