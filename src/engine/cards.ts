@@ -4,6 +4,7 @@ import {
   buildSuggestion,
   type Coding,
   deriveUuid,
+  dropContradicted,
   dropRepeated,
   excludeEachOther,
   type Suggestion,
@@ -148,7 +149,7 @@ export function buildCards(
         ) ?? [],
     ),
   );
-  const cards = built.filter((card) => isWanted(card, service, options)).map(sayHowToChoose);
+  const cards = dropContradicted(built.filter((card) => isWanted(card, service, options))).map(sayHowToChoose);
   for (const card of built) {
     if (isWanted(card, service, options)) continue;
     for (const id of decisionsOf(card)) results.get(id).reason = 'only-warnings';
@@ -265,7 +266,9 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
       if (what === 'missing') return missing.map(nameOf).join(', ');
       if (what === 'missingCount') return String(missing.length);
       if (what === 'pathway')
-        return draft.pathway === undefined ? '' : (guideline.pathways.get(draft.pathway)?.[language] ?? draft.pathway);
+        return draft.pathway === undefined
+          ? (texts.labels.unnamedPathway ?? '')
+          : (guideline.pathways.get(draft.pathway)?.[language] ?? draft.pathway);
       const fact = facts.get(name ?? '');
       if (what === 'list') {
         const ids = fact.values ?? unique(fact.readings.map((reading) => reading.concept));
@@ -326,7 +329,7 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     return built === undefined ? [] : [built];
   });
   const text = texts.rules[first.result.id];
-  const decided = draft.results.filter(({ open }) => !open).map(({ result }) => result.id);
+  const decided = unique(draft.results.filter(({ open }) => !open).map(({ result }) => result.id));
   const open = draft.results.filter((entry) => entry.open).map(({ result }) => result.id);
 
   return {

@@ -107,6 +107,26 @@ export function buildSuggestion(
   };
 }
 
+/** Takes out of the cards of one answer the completion of a draft that a suggestion deletes. */
+export function dropContradicted(cards: readonly Card[]): Card[] {
+  const deleted = new Set(
+    cards.flatMap(({ suggestions = [] }) =>
+      suggestions.flatMap(({ actions }) =>
+        actions.flatMap((action) => (action.type === 'delete' ? nameTarget(action) : [])),
+      ),
+    ),
+  );
+  return cards.map((card) => {
+    const suggestions = (card.suggestions ?? []).flatMap((suggestion) => {
+      const actions = suggestion.actions.filter(
+        (action) => action.type !== 'update' || !deleted.has(nameTarget(action)),
+      );
+      return actions.length === 0 ? [] : [{ ...suggestion, actions }];
+    });
+    return card.suggestions === undefined ? card : { ...card, suggestions };
+  });
+}
+
 /**
  * Takes out of the cards of one answer what is suggested twice: on one card what another suggestion of the same name
  * does as well, and between cards the order that a suggestion creates in the place of a draft.
