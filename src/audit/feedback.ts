@@ -25,6 +25,16 @@ export interface FeedbackEntry extends FeedbackItem {
   key: string;
 }
 
+/** {@link sealFeedback} for the items of one call: of those with one key the last comment counts. */
+export function sealItems(items: readonly FeedbackItem[]): FeedbackEntry[] {
+  const entries = new Map<string, FeedbackEntry>();
+  for (const entry of items.map(sealFeedback)) {
+    const { comment } = entry;
+    entries.set(entry.key, { ...(entries.get(entry.key) ?? entry), ...(comment === undefined ? {} : { comment }) });
+  }
+  return [...entries.values()];
+}
+
 /**
  * Brings an item into the form that is stored. Pure.
  *
@@ -36,10 +46,10 @@ export function sealFeedback(item: FeedbackItem): FeedbackEntry {
   const identity = {
     client,
     ...(tenant === undefined ? {} : { tenant: cleanText(tenant) }),
-    card: cleanText(card),
+    card: cleanId(card),
     outcome,
     outcomeTimestamp: readUtc(item.outcomeTimestamp),
-    acceptedSuggestions: [...new Set(item.acceptedSuggestions.map(cleanText))].sort(),
+    acceptedSuggestions: [...new Set(item.acceptedSuggestions.map(cleanId))].sort(),
     ...(reason === undefined ? {} : { reason: cleanReason(reason) }),
   };
   return {
@@ -48,6 +58,13 @@ export function sealFeedback(item: FeedbackItem): FeedbackEntry {
     ...(comment === undefined ? {} : { comment: cleanText(comment) }),
     key: digestText(canonicalJson(identity)),
   };
+}
+
+const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+/** Some clients write a UUID in capitals: it is the same one (RFC 9562, section 4). */
+function cleanId(text: string): string {
+  return uuid.test(text) ? text.toLowerCase() : cleanText(text);
 }
 
 function cleanReason({ system, code }: NonNullable<FeedbackItem['reason']>): NonNullable<FeedbackItem['reason']> {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { fingerprintKey } from './patient-key.ts';
 import { openPostgresStore } from './postgres.ts';
-import type { TokenStore } from './postgres-tokens.ts';
 import { openSqliteStore } from './sqlite.ts';
 import type { AuditStore } from './store.ts';
+import type { TokenStore } from './tokens.ts';
 
 /** A store with what an operator knows it by. */
 export interface OpenedStore {

@@ -1,7 +1,7 @@
 import type { FeedbackEntry } from './feedback.ts';
 import { type Database, lockCounts, type Query } from './postgres-database.ts';
 import type { Row } from './read-row.ts';
-import { type CountKind, type CountQuery, latencyBounds, type PeriodCount } from './store.ts';
+import { type CountQuery, latencyBounds, type PeriodCount } from './store.ts';
 import { dayOf } from './verification.ts';
 
 /** Links counted in one transaction. */
@@ -47,25 +47,55 @@ async function countPart(query: Query, head: number): Promise<number> {
   return upTo;
 }
 
-/** Notes the last thing reported of a card, and moves its counts: each card counts once. Needs {@link lockCounts}. */
-export async function takeResponse(query: Query, card: Row, item: FeedbackEntry): Promise<void> {
-  const day = dayOf(String(card.time));
-  const count = (kind: CountKind, name: string, by: number) =>
-    query(`${addCounts} VALUES ($1, $2, $3, $4, $5, $6) ${onTop}`, [day, card.client, card.knowledge, kind, name, by]);
-  const reason = item.outcome === 'overridden' ? (item.reason?.code ?? null) : null;
-  // Of several reports on one card in one transaction, each has to see the one before: the row is read again.
-  const [before] = await query('SELECT response, reason FROM card WHERE uuid = $1 AND month = $2', [
-    card.uuid,
-    card.month,
-  ]);
-  const decisions = card.decisions as string[];
-  if (before?.response !== null) for (const id of decisions) await count(before?.response as CountKind, id, -1);
-  if (before?.reason !== null) await count('reason', String(before?.reason), -1);
-  for (const id of decisions) await count(item.outcome, id, 1);
-  if (reason !== null) await count('reason', reason, 1);
-  await query('UPDATE card SET response = $1, reason = $2 WHERE uuid = $3 AND month = $4', [
-    ...[item.outcome, reason, card.uuid, card.month],
-  ]);
+/**
+ * Notes the last thing reported of each card, and moves their counts: each card counts once. Needs {@link lockCounts},
+ * and cards read under it.
+ */
+export async function takeResponses(
+  query: Query,
+  reports: readonly { card: Row; item: FeedbackEntry }[],
+): Promise<void> {
+  const counts = new Map<string, number>();
+  const responses = new Map<string, { card: Row; outcome: string | null; reason: string | null }>();
+  for (const { card, item } of reports) {
+    const uuid = String(card.uuid);
+    const before = responses.get(uuid) ?? {
+      outcome: card.response as string | null,
+      reason: card.reason as string | null,
+    };
+    const after = { outcome: item.outcome, reason: item.outcome === 'overridden' ? (item.reason?.code ?? null) : null };
+    for (const [{ outcome, reason }, by] of [[before, -1] as const, [after, 1] as const]) {
+      const names = outcome === null ? [] : (card.decisions as string[]).map((id) => [outcome, id]);
+      if (reason !== null) names.push(['reason', reason]);
+      for (const [kind, name] of names) {
+        const counted = JSON.stringify([dayOf(String(card.time)), card.client, card.knowledge, kind, name]);
+        counts.set(counted, (counts.get(counted) ?? 0) + by);
+      }
+    }
+    responses.set(uuid, { card, ...after });
+  }
+  await addToCounts(query, counts);
+  await query(
+    `UPDATE card SET response = r.response, reason = r.reason
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS r (uuid, month, response, reason)
+     WHERE card.uuid = r.uuid AND card.month = r.month`,
+    [
+      [...responses.keys()],
+      [...responses.values()].map(({ card }) => card.month),
+      [...responses.values()].map(({ outcome }) => outcome),
+      [...responses.values()].map(({ reason }) => reason),
+    ],
+  );
+}
+
+/** @param counts What to add, by `[day, client, knowledge, kind, name]` as JSON. */
+async function addToCounts(query: Query, counts: ReadonlyMap<string, number>): Promise<void> {
+  const keys = [...counts.keys()].map((key) => JSON.parse(key) as string[]);
+  const columns = [0, 1, 2, 3, 4].map((column) => keys.map((key) => key[column]));
+  await query(
+    `${addCounts} SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) ${onTop}`,
+    [...columns, [...counts.values()]],
+  );
 }
 
 const periods: Readonly<Record<CountQuery['per'], string>> = {

@@ -1,17 +1,6 @@
-import { createHash } from 'node:crypto';
 import { createGroups } from './groups.ts';
 import type { Database } from './postgres-database.ts';
-
-/** Remembers for all instances which tokens were used, so that none is used twice. */
-export interface TokenStore {
-  /**
-   * Takes a token.
-   *
-   * @param until Seconds since the epoch: from then on the token is refused for its age.
-   * @returns Whether it may be used: `full` where it cannot be remembered, and so must not be taken.
-   */
-  take(token: { client: string; iss: string; jti: string }, until: number): Promise<'first' | 'used' | 'full'>;
-}
+import { digestToken, type TokenStore } from './tokens.ts';
 
 interface Taken {
   token: string;
@@ -25,7 +14,11 @@ const maxQueued = 2000;
 /** Milliseconds between looks for tokens that can be forgotten. */
 const forgetEvery = 60_000;
 
-/** @param guard Says of what fails that the store is not available. */
+/**
+ * Makes a store for all instances together.
+ *
+ * @param guard Says of what fails that the store is not available.
+ */
 export function createTokenStore(
   db: Database,
   guard: <Result>(run: () => Promise<Result>) => Promise<Result>,
@@ -40,13 +33,9 @@ export function createTokenStore(
   }
 
   return {
-    async take({ client, iss, jti }, until) {
+    async take(used, until) {
       if (groups.waiting() >= maxQueued) return 'full';
-      // A digest has one length: what a client chooses as jti takes no room.
-      const token = createHash('sha256')
-        .update(JSON.stringify([client, iss, jti]))
-        .digest('base64url');
-      const isFirst = await guard(() => groups.add({ token, until }));
+      const isFirst = await guard(() => groups.add({ token: digestToken(used), until }));
       // Whether old ones are forgotten now or later makes no difference to this one.
       forgetOld().catch(() => {});
       return isFirst ? 'first' : 'used';

@@ -1,7 +1,7 @@
-import { type FeedbackEntry, sealFeedback } from './feedback.ts';
+import { type FeedbackEntry, sealItems } from './feedback.ts';
 import { createGroups } from './groups.ts';
 import { createAppend } from './postgres-append.ts';
-import { countPeriods, rollUp, takeResponse } from './postgres-counts.ts';
+import { countPeriods, rollUp, takeResponses } from './postgres-counts.ts';
 import {
   checkWrite,
   type Database,
@@ -12,8 +12,8 @@ import {
   type Query,
 } from './postgres-database.ts';
 import { findEvaluations, findFeedback, listEvaluations, readLinks } from './postgres-query.ts';
-import { createTokenStore, type TokenStore } from './postgres-tokens.ts';
-import { openSealed, readSealed, readView } from './read-row.ts';
+import { createTokenStore } from './postgres-tokens.ts';
+import { openSealed, type Row, readSealed, readView } from './read-row.ts';
 import type { RecordEntry } from './record.ts';
 import {
   type AuditStore,
@@ -24,6 +24,7 @@ import {
   unavailable,
   type Verification,
 } from './store.ts';
+import type { TokenStore } from './tokens.ts';
 import { createVerifier } from './verification.ts';
 import { createWriteCheck } from './write-check.ts';
 
@@ -80,7 +81,7 @@ export function openPostgresStore(url: string, keyFingerprint: string, options: 
   return {
     append: (entry) => guard(() => append(entry)),
     async addFeedback(items) {
-      const entries = items.map(sealFeedback);
+      const entries = sealItems(items);
       return guard(() => addFeedback(db, entries));
     },
     evaluation: (id) => guard(() => readEvaluation(db, id)),
@@ -118,43 +119,77 @@ export function openPostgresStore(url: string, keyFingerprint: string, options: 
   };
 }
 
+/** As few statements for many items as for one: others wait for the counts. */
 async function addFeedback(db: Database, entries: readonly FeedbackEntry[]): Promise<FeedbackCount> {
   return db.transact(async (query) => {
     await lockCounts(query);
-    const count = { stored: 0, unknownCards: 0 };
-    for (const item of entries) {
-      const { stored, isKnown } = await insertFeedback(query, item);
-      if (stored) count.stored += 1;
-      if (!isKnown) count.unknownCards += 1;
-    }
-    return count;
+    const cards = await findCards(query, entries);
+    const stored = await insertItems(query, entries);
+    await takeResponses(
+      query,
+      entries.flatMap((item) => {
+        const card = cards.get(item.key);
+        return card !== undefined && stored.has(item.key) ? [{ card, item }] : [];
+      }),
+    );
+    // What was erased is not to come back with a repetition.
+    const commented = entries.filter(({ key }) => (cards.get(key)?.erased_at ?? null) === null);
+    for (const key of await setComments(query, commented)) stored.add(key);
+    return { stored: stored.size, unknownCards: entries.length - cards.size };
   });
 }
 
-async function insertFeedback(query: Query, item: FeedbackEntry): Promise<{ stored: boolean; isKnown: boolean }> {
-  const tenant = item.tenant ?? null;
-  const [card] = await query(
-    `SELECT c.*, e.time, e.client, e.knowledge FROM card c JOIN evaluation e ON e.month = c.month AND e.seq = c.seq
-     WHERE c.uuid = $1 AND e.client = $2 AND e.tenant IS NOT DISTINCT FROM $3`,
-    [item.card, item.client, tenant],
-  );
-  const [inserted] = await query(
-    `INSERT INTO feedback (key, card, client, tenant, service, outcome, outcome_time, received_at, suggestions,
-       reason_system, reason_code)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (key) DO NOTHING RETURNING id`,
+/** The cards of those that were sent them, by key of the item. */
+async function findCards(query: Query, entries: readonly FeedbackEntry[]): Promise<Map<string, Row>> {
+  const rows = await query(
+    `SELECT f.key, c.*, e.time, e.client, e.knowledge, e.erased_at
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS f (key, card, client, tenant)
+     JOIN card c ON c.uuid = f.card
+     JOIN evaluation e ON e.month = c.month AND e.seq = c.seq AND e.client = f.client
+       AND e.tenant IS NOT DISTINCT FROM f.tenant`,
     [
-      ...[item.key, item.card, item.client, tenant, item.service, item.outcome, item.outcomeTimestamp],
-      ...[item.receivedAt, JSON.stringify(item.acceptedSuggestions)],
-      ...[item.reason?.system ?? null, item.reason?.code ?? null],
+      entries.map(({ key }) => key),
+      entries.map(({ card }) => card),
+      entries.map(({ client }) => client),
+      entries.map(({ tenant }) => tenant ?? null),
     ],
   );
-  if (inserted !== undefined) {
-    if (card !== undefined) await takeResponse(query, card, item);
-    if (item.comment !== undefined) {
-      await query('INSERT INTO feedback_comment VALUES ($1, $2)', [inserted.id, item.comment]);
-    }
-  }
-  return { stored: inserted !== undefined, isKnown: card !== undefined };
+  return new Map(rows.map((row) => [String(row.key), row]));
+}
+
+/** @returns Keys of the items that were not stored before. */
+async function insertItems(query: Query, entries: readonly FeedbackEntry[]): Promise<Set<string>> {
+  const rows = entries.map((item) => [
+    ...[item.key, item.card, item.client, item.tenant ?? null, item.service, item.outcome, item.outcomeTimestamp],
+    ...[item.receivedAt, JSON.stringify(item.acceptedSuggestions)],
+    ...[item.reason?.system ?? null, item.reason?.code ?? null],
+  ]);
+  const inserted = await query(
+    `INSERT INTO feedback (key, card, client, tenant, service, outcome, outcome_time, received_at, suggestions,
+       reason_system, reason_code)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+       $8::text[], $9::text[], $10::text[], $11::text[]) ON CONFLICT (key) DO NOTHING RETURNING key`,
+    Array.from({ length: feedbackColumns }, (_, column) => rows.map((row) => row[column])),
+  );
+  return new Set(inserted.map(({ key }) => String(key)));
+}
+
+const feedbackColumns = 11;
+
+/** @returns Keys of the items whose comment was not stored before. */
+async function setComments(query: Query, entries: readonly FeedbackEntry[]): Promise<string[]> {
+  const commented = entries.filter(({ comment }) => comment !== undefined);
+  if (commented.length === 0) return [];
+  const rows = await query(
+    `WITH written AS (
+       INSERT INTO feedback_comment AS n (feedback, comment)
+       SELECT f.id, c.comment FROM unnest($1::text[], $2::text[]) AS c (key, comment) JOIN feedback f ON f.key = c.key
+       ON CONFLICT (feedback) DO UPDATE SET comment = excluded.comment WHERE n.comment <> excluded.comment
+       RETURNING n.feedback
+     ) SELECT f.key FROM written w JOIN feedback f ON f.id = w.feedback`,
+    [commented.map(({ key }) => key), commented.map(({ comment }) => comment)],
+  );
+  return rows.map(({ key }) => String(key));
 }
 
 async function readEvaluation(db: Database, id: string): Promise<StoredEvaluation | undefined> {

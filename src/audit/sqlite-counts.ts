@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { FeedbackEntry } from './feedback.ts';
+import { prepareOnce } from './sqlite-database.ts';
 import { type CountKind, type CountQuery, latencyBounds, type PeriodCount } from './store.ts';
 
 export type Row = Record<string, SQLInputValue>;
@@ -52,7 +53,7 @@ export function rollUp(db: DatabaseSync): boolean {
 
 /** Notes the last thing reported of a card, and moves its counts: each card counts once. */
 export function takeResponse(db: DatabaseSync, card: Row, item: FeedbackEntry): void {
-  const add = db.prepare(`${addCounts} VALUES (?, ?, ?, ?, ?, ?) ${onTop}`);
+  const add = prepareOnce(db, `${addCounts} VALUES (?, ?, ?, ?, ?, ?) ${onTop}`);
   const day = String(card.time).slice(0, 10);
   const count = (kind: CountKind, name: string, by: number) =>
     add.run(day, card.client as string, card.knowledge as string, kind, name, by);
@@ -62,7 +63,8 @@ export function takeResponse(db: DatabaseSync, card: Row, item: FeedbackEntry): 
   if (card.reason !== null) count('reason', String(card.reason), -1);
   for (const id of decisions) count(item.outcome, id, 1);
   if (reason !== null) count('reason', reason, 1);
-  db.prepare('UPDATE card SET response = ?, reason = ? WHERE uuid = ?').run(item.outcome, reason, card.uuid as string);
+  const note = prepareOnce(db, 'UPDATE card SET response = ?, reason = ? WHERE uuid = ?');
+  note.run(item.outcome, reason, card.uuid as string);
 }
 
 const periods: Readonly<Record<CountQuery['per'], string>> = {

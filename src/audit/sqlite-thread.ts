@@ -146,7 +146,7 @@ function checkpoint(): void {
 /** Feedback stands in the file of its card, or in the newest where no file has the card. */
 function addFeedback(items: readonly FeedbackEntry[]): FeedbackCount {
   const count = { stored: 0, unknownCards: 0 };
-  for (const [month, ofMonth] of Map.groupBy(items, findMonthOf)) {
+  for (const [month, ofMonth] of splitByMonth(items)) {
     const add = (db: DatabaseSync) => insertFeedback(db, ofMonth);
     const { stored, unknownCards } =
       month === undefined
@@ -158,21 +158,46 @@ function addFeedback(items: readonly FeedbackEntry[]): FeedbackCount {
   return count;
 }
 
-/** The file that has the item already, or its card. */
-function findMonthOf({ key, card }: FeedbackEntry): string | undefined {
-  const sql = 'SELECT 1 FROM feedback WHERE key = ? UNION ALL SELECT 1 FROM card WHERE uuid = ? LIMIT 1';
-  return months.list().findLast((month) => months.use(month, (db) => db.prepare(sql).get(key, card) !== undefined));
+/** Which of the items given as `[[key, card], …]` a file has already, or the card of. */
+const findPlaces = `SELECT item.key AS place FROM json_each(?) AS item
+  WHERE EXISTS (SELECT 1 FROM feedback WHERE key = item.value ->> 0)
+    OR EXISTS (SELECT 1 FROM card WHERE uuid = item.value ->> 1)`;
+
+/** Items by the file they go to: one look per file, as everybody waits for the thread that writes. */
+function splitByMonth(items: readonly FeedbackEntry[]): Map<string | undefined, FeedbackEntry[]> {
+  const split = new Map<string | undefined, FeedbackEntry[]>();
+  let left = items;
+  for (const month of months.list().reverse()) {
+    if (left.length === 0) break;
+    const asked = JSON.stringify(left.map(({ key, card }) => [key, card]));
+    const found = months.use(month, (db) => prepareOnce(db, findPlaces).all(asked));
+    const places = new Set(found.map(({ place }) => Number(place)));
+    if (places.size === 0) continue;
+    split.set(
+      month,
+      left.filter((_, at) => places.has(at)),
+    );
+    left = left.filter((_, at) => !places.has(at));
+  }
+  if (left.length > 0) split.set(undefined, [...left]);
+  return split;
 }
 
 function insertFeedback(db: DatabaseSync, items: readonly FeedbackEntry[]): FeedbackCount {
-  const insert = db.prepare(
+  const insert = prepareOnce(
+    db,
     `INSERT INTO feedback (key, card, client, tenant, service, outcome, outcome_time, received_at, suggestions,
        reason_system, reason_code)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
   );
-  const insertComment = db.prepare('INSERT INTO feedback_comment VALUES (?, ?)');
-  const findCard = db.prepare(
-    `SELECT card.*, time, client, knowledge FROM card JOIN evaluation USING (seq)
+  const setComment = prepareOnce(
+    db,
+    `INSERT INTO feedback_comment SELECT id, ? FROM feedback WHERE key = ?
+     ON CONFLICT (feedback) DO UPDATE SET comment = excluded.comment WHERE comment <> excluded.comment`,
+  );
+  const findCard = prepareOnce(
+    db,
+    `SELECT card.*, time, client, knowledge, erased_at FROM card JOIN evaluation USING (seq)
      WHERE uuid = ? AND client = ? AND tenant IS ?`,
   );
   const count = { stored: 0, unknownCards: 0 };
@@ -180,15 +205,18 @@ function insertFeedback(db: DatabaseSync, items: readonly FeedbackEntry[]): Feed
     const tenant = item.tenant ?? null;
     const card = findCard.get(item.card, item.client, tenant) as Row | undefined;
     if (card === undefined) count.unknownCards += 1;
-    const { changes, lastInsertRowid } = insert.run(
+    const { changes } = insert.run(
       ...[item.key, item.card, item.client, tenant, item.service, item.outcome, item.outcomeTimestamp],
       ...[item.receivedAt, JSON.stringify(item.acceptedSuggestions)],
       ...[item.reason?.system ?? null, item.reason?.code ?? null],
     );
-    if (changes === 0) continue;
-    count.stored += 1;
-    if (card !== undefined) takeResponse(db, card, item);
-    if (item.comment !== undefined) insertComment.run(lastInsertRowid, item.comment);
+    if (changes > 0 && card !== undefined) takeResponse(db, card, item);
+    // What was erased is not to come back with a repetition.
+    const isCommented =
+      item.comment !== undefined &&
+      (card?.erased_at ?? null) === null &&
+      setComment.run(item.comment, item.key).changes > 0;
+    if (changes > 0 || isCommented) count.stored += 1;
   }
   return count;
 }

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type FeedbackItem, sealFeedback } from './feedback.ts';
+import { type FeedbackItem, sealItems } from './feedback.ts';
 import { createGroups } from './groups.ts';
 import type { RecordEntry } from './record.ts';
 import type { Call, Commands, Reply, ThreadData } from './sqlite-thread.ts';
@@ -75,7 +75,7 @@ export function openSqliteStore(folder: string, options: SqliteOptions = {}): Au
 
   return {
     append: (entry) => guard(() => append(entry)),
-    addFeedback: (items: readonly FeedbackItem[]) => guard(() => writer.call('addFeedback', items.map(sealFeedback))),
+    addFeedback: (items: readonly FeedbackItem[]) => guard(() => writer.call('addFeedback', sealItems(items))),
     erasePatient: (patientKey) => guard(() => writer.call('erasePatient', patientKey)),
     check: () => guard(check),
     evaluation: (id) => guard(() => reader.call('evaluation', id)),

@@ -14,7 +14,8 @@ export interface AuditStore {
    */
   append(entry: RecordEntry): Promise<void>;
   /**
-   * Stores what clients report of cards. Repeating an item changes nothing.
+   * Stores what clients report of cards. Repeating an item changes nothing; repeated with another comment, that one
+   * takes the place of the one before.
    *
    * @throws RequestError where an item's time cannot be read; then none is stored.
    */
@@ -47,7 +48,7 @@ export interface AuditStore {
 }
 
 export interface FeedbackCount {
-  /** Items not stored before, those of unknown cards included. */
+  /** Items not stored before, or not with this comment; those of unknown cards included. */
   stored: number;
   /** Items that name a card this client (and tenant) was not sent. */
   unknownCards: number;

@@ -229,7 +229,8 @@ function answerCall(parts: AppParts, room: Room): RequestHandler {
   return async (request, response) => {
     const { service, caller, state } = readCall(response);
     const { client, tenant } = caller;
-    const body = await readBody(request, Math.min(limits.bodyBytes, client.bodyBytes ?? Infinity), room);
+    const bytes = Math.min(limits.bodyBytes, client.bodyBytes ?? Infinity);
+    const body = await readBody(request, { bytes, advice: 'narrow the prefetch queries' }, room);
     const answer = await parts
       .evaluate({
         body: body.bytes,
@@ -282,7 +283,7 @@ function takeFeedback(parts: AppParts, room: Room): RequestHandler {
   return async (request, response) => {
     const { service, caller } = readCall(response);
     const { client, tenant } = caller;
-    const body = await readBody(request, limits.feedbackBytes, room);
+    const body = await readBody(request, { bytes: limits.feedbackBytes, advice: 'send fewer items at a time' }, room);
     try {
       const from = {
         client: client.id,

@@ -8,11 +8,11 @@ import {
   jwtVerify,
   type ProtectedHeaderParameters,
 } from 'jose';
+import type { TokenStore } from '../audit/tokens.ts';
 import { type Client, demoClient } from '../clients/client.ts';
 import type { Profile, PublicKey } from '../clients/profile.ts';
 import { AuthError, type AuthReason, UnavailableError } from '../errors.ts';
 import type { KeyCache } from './keys.ts';
-import type { ReplayStore } from './replay.ts';
 
 /** Who calls. */
 export interface Caller {
@@ -39,7 +39,7 @@ export interface AuthParts {
   /** The addresses clients know this service by, without slash at the end. */
   baseUrls(): readonly string[];
   keys: KeyCache;
-  replay: ReplayStore;
+  replay: TokenStore;
   /** Seconds since the epoch. */
   now(): number;
   /** Who a caller is that no profile knows (demo mode); absent: refused. */

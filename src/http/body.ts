@@ -38,15 +38,19 @@ export interface Body {
 /**
  * Reads the JSON body of a request as bytes, inflating gzip.
  *
- * @param limit Largest number of bytes taken, on the wire and after inflation.
+ * @param limit Largest number of bytes taken, on the wire and after inflation, and what to do where there are more.
  * @throws {@link NotAcceptedError} for another media type or encoding.
  * @throws {@link TooLargeError} over the limit.
  * @throws {@link RequestError} where the body ends early or is not gzip.
  * @throws {@link UnavailableError} when there is no room for it now.
  */
-export async function readBody(request: IncomingMessage, limit: number, room: Room): Promise<Body> {
+export async function readBody(
+  request: IncomingMessage,
+  limit: { bytes: number; advice: string },
+  room: Room,
+): Promise<Body> {
   checkMediaType(request);
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
+  if (Number(request.headers['content-length'] ?? 0) > limit.bytes) throw tooLarge(limit);
   const source = openBody(request);
 
   const chunks: Buffer[] = [];
@@ -58,7 +62,7 @@ export async function readBody(request: IncomingMessage, limit: number, room: Ro
   try {
     await new Promise<void>((resolve, reject) => {
       source.on('data', (chunk: Buffer) => {
-        if (held + chunk.length > limit) return reject(tooLarge(limit));
+        if (held + chunk.length > limit.bytes) return reject(tooLarge(limit));
         if (!room.take(chunk.length)) return reject(noRoom());
         held += chunk.length;
         chunks.push(chunk);
@@ -105,8 +109,8 @@ function openBody(request: IncomingMessage): Readable {
   throw new NotAcceptedError(415, 'Content-Encoding: expected gzip or none.');
 }
 
-const tooLarge = (limit: number): TooLargeError =>
-  new TooLargeError(`The body is larger than ${limit} bytes: narrow the prefetch queries.`);
+const tooLarge = ({ bytes, advice }: { bytes: number; advice: string }): TooLargeError =>
+  new TooLargeError(`The body is larger than ${bytes} bytes: ${advice}.`);
 
 const noRoom = (): UnavailableError =>
   new UnavailableError('overloaded', 'No room for another request body now: try again.');

@@ -1,9 +1,11 @@
 import { type FeedbackItem, sealFeedback } from '../audit/feedback.ts';
-import { RequestError } from '../errors.ts';
+import { RequestError, TooLargeError } from '../errors.ts';
 
 /** Longest texts taken from a client; ids and codes are shorter, and a comment is no place for a record. */
 const longestId = 512;
 const longestComment = 4096;
+/** Items of one call: more than a ward's day, and few enough that nobody's answer waits for them. */
+const mostItems = 200;
 
 /** Six digits of a date and four more, together or with a hyphen or a space between: nothing else a comment may hold is as sure to name a patient. */
 const cprNumber = /(?<!\d)\d{6}[- ]?\d{4}(?!\d)/g;
@@ -18,6 +20,7 @@ export interface FeedbackRead {
  * Reads the body of a feedback call as clients really send it: `overrideReason` or `overrideReasons`, codes without
  * system, cards that are no UUID, acceptance without suggestions. One bad item does not refuse the others.
  *
+ * @throws {@link TooLargeError} for more items than one call may bring.
  * @throws {@link RequestError} where there is no list of items, or none of them can be stored.
  * @see CDS Hooks 2.0.1, "Feedback"
  */
@@ -27,6 +30,9 @@ export function readFeedback(
 ): FeedbackRead {
   const list = isObject(body) ? body.feedback : undefined;
   if (!Array.isArray(list)) throw new RequestError('feedback: expected an array.', 'feedback');
+  if (list.length > mostItems) {
+    throw new TooLargeError(`The call brings more than ${mostItems} items of feedback: send fewer at a time.`);
+  }
   const read: FeedbackRead = { items: [], refused: [] };
   for (const [place, item] of list.entries()) {
     const result = readItem(item, from);

@@ -1,15 +1,4 @@
-import { createHash } from 'node:crypto';
-
-/** Remembers which tokens were used, so that none is used twice. */
-export interface ReplayStore {
-  /**
-   * Takes a token.
-   *
-   * @param until Seconds since the epoch: from then on the token is refused for its age.
-   * @returns Whether it may be used: `full` where it cannot be remembered, and so must not be taken.
-   */
-  take(token: { client: string; iss: string; jti: string }, until: number): Promise<'first' | 'used' | 'full'>;
-}
+import { digestToken, type TokenStore } from '../audit/tokens.ts';
 
 /** Tokens remembered at a time, over all clients: about 100 bytes each. */
 const mostTokens = 200_000;
@@ -22,7 +11,7 @@ const forgetEvery = 60;
  * @param now Seconds since the epoch.
  * @param most Tokens remembered; more are not taken.
  */
-export function createReplayStore(now: () => number, most = mostTokens): ReplayStore {
+export function createReplayStore(now: () => number, most = mostTokens): TokenStore {
   const taken = new Set<string>();
   const expiring = new Map<number, string[]>();
 
@@ -35,17 +24,16 @@ export function createReplayStore(now: () => number, most = mostTokens): ReplayS
   }
 
   return {
-    async take({ client, iss, jti }, until) {
+    async take(used, until) {
       forgetOld();
-      // A digest has one length: what a client chooses as jti takes no room.
-      const token = createHash('sha256')
-        .update(JSON.stringify([client, iss, jti]))
-        .digest('base64url');
+      const token = digestToken(used);
       if (taken.has(token)) return 'used';
       if (taken.size >= most) return 'full';
       taken.add(token);
       const period = Math.floor(until / forgetEvery);
-      expiring.set(period, [...(expiring.get(period) ?? []), token]);
+      const together = expiring.get(period) ?? [];
+      together.push(token);
+      expiring.set(period, together);
       return 'first';
     },
   };

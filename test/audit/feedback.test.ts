@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { type FeedbackItem, sealFeedback } from '../../src/audit/feedback.ts';
+import { type FeedbackItem, sealFeedback, sealItems } from '../../src/audit/feedback.ts';
 import { RequestError } from '../../src/errors.ts';
+
+const uuid = '6a1f1f4e-8a68-4b0f-8d2a-111111111111';
 
 const item: FeedbackItem = {
   client: 'demo',
   service: 'diagnostisk-pakkeforloeb-patient-view',
-  card: 'c1',
+  card: uuid,
   outcome: 'accepted',
   outcomeTimestamp: '2026-11-23T10:00:00Z',
   receivedAt: '2026-11-23T10:00:01.000Z',
@@ -38,6 +40,7 @@ describe('the key of feedback', () => {
     { outcomeTimestamp: '2026-11-23T11:00:00+01:00' },
     { receivedAt: '2026-11-24T00:00:00.000Z' },
     { comment: 'x' },
+    { card: uuid.toUpperCase() },
   ])('is the same with %j', (change) => {
     expect(sealFeedback({ ...item, ...change }).key).toBe(key);
   });
@@ -53,4 +56,14 @@ describe('the key of feedback', () => {
   ])('is another one with %j', (change) => {
     expect(sealFeedback({ ...item, ...change }).key).not.toBe(key);
   });
+});
+
+test('a UUID in capitals is the same one, any other id is not changed', () => {
+  const sealed = sealFeedback({ ...item, card: 'Card-7', acceptedSuggestions: [uuid.toUpperCase(), 'S1'] });
+  expect(sealed).toMatchObject({ card: 'Card-7', acceptedSuggestions: [uuid, 'S1'] });
+});
+
+test('of repetitions in one call the first is kept, with the last comment', () => {
+  const items = [item, { ...item, comment: 'a' }, { ...item, comment: 'b' }, { ...item, receivedAt: 'later' }];
+  expect(sealItems(items)).toEqual([{ ...sealFeedback(item), comment: 'b' }]);
 });

@@ -413,6 +413,46 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         expect((await store.evaluation(id))?.feedback.map(({ receivedAt }) => receivedAt)).toEqual([item.receivedAt]);
       });
 
+      test('sent again with another comment or more suggestions is an update', async () => {
+        const { id, card } = await appendCard();
+        const first = makeFeedback({ card, acceptedSuggestions: ['s1'], comment: 'first' });
+        await store.addFeedback([first]);
+        const commented = { ...first, comment: 'second' };
+        expect(await store.addFeedback([commented])).toEqual({ stored: 1, unknownCards: 0 });
+        expect(await store.addFeedback([commented, makeFeedback({ card, acceptedSuggestions: ['s1'] })])).toEqual({
+          stored: 0,
+          unknownCards: 0,
+        });
+        expect((await store.comments(id)).map(({ comment }) => comment)).toEqual(['second']);
+        expect(await store.addFeedback([{ ...first, acceptedSuggestions: ['s1', 's2'] }])).toMatchObject({ stored: 1 });
+        expect((await store.evaluation(id))?.feedback.map((each) => each.acceptedSuggestions)).toEqual([
+          ['s1'],
+          ['s1', 's2'],
+        ]);
+      });
+
+      test('sent again after an erasure does not bring its comment back', async () => {
+        const record = await appendRecord({ cards: [makeCard()] });
+        const item = makeFeedback({ card: record.cards[0]?.uuid ?? '', comment: 'in words' });
+        await store.addFeedback([item]);
+        await store.erasePatient(record.patientKey);
+        expect(await store.addFeedback([item])).toEqual({ stored: 0, unknownCards: 0 });
+        expect(await store.comments(record.id)).toEqual([]);
+      });
+
+      test('of cards of several months in one call goes where each card is', async () => {
+        const sent = [];
+        for (const month of ['2026-10', '2026-11', '2026-12']) {
+          sent.push(await appendCard({ time: `${month}-20T10:00:00.000Z` }), await appendCard());
+        }
+        const items = [...sent.map(({ card }) => makeFeedback({ card })), makeFeedback()];
+        expect(await store.addFeedback(items)).toEqual({ stored: 7, unknownCards: 1 });
+        expect(await store.addFeedback(items)).toEqual({ stored: 0, unknownCards: 1 });
+        for (const { id, card } of sent) {
+          expect((await store.evaluation(id))?.feedback.map((each) => each.card)).toEqual([card]);
+        }
+      });
+
       test('of which one item has no readable time is refused whole', async () => {
         const { id, card } = await appendCard();
         const items = [makeFeedback({ card }), makeFeedback({ card, outcomeTimestamp: 'yesterday' })];

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import type { TokenStore } from '../../src/audit/tokens.ts';
 import type { Client } from '../../src/clients/client.ts';
 import { compileProfile, type Profile, type PublicKey, profileSchema } from '../../src/clients/profile.ts';
 import type { Fetch, FetchedResponse } from '../../src/fhir/client.ts';
 import type { AppParts } from '../../src/http/app.ts';
 import { createAuthenticate } from '../../src/http/auth.ts';
 import { createKeyCache, defaultKeyLimits, type KeyLimits } from '../../src/http/keys.ts';
-import { createReplayStore, type ReplayStore } from '../../src/http/replay.ts';
+import { createReplayStore } from '../../src/http/replay.ts';
 import { loadKnowledge } from '../../src/knowledge.ts';
 import { card, createRequest, createTestApp, now } from './fakes.ts';
 
@@ -81,7 +82,7 @@ export interface ClientAppOptions {
   unknown?: Client;
   fetch?: Fetch;
   limits?: KeyLimits;
-  replay?: ReplayStore;
+  replay?: TokenStore;
   /** Seconds since the epoch. */
   clock?(): number;
   isDemo?: boolean;

@@ -112,5 +112,15 @@ describe('feedback', () => {
       feedback: [{ ...overridden, overrideReason: { userComment: 'x'.repeat(2_000_000) } }],
     });
     expect(response.status).toBe(413);
+    expect(JSON.parse(response.text).issue[0].details.text).toMatch(/send fewer items at a time/);
+  });
+
+  it('of more items than one call may bring is refused, and nothing of it is stored', async () => {
+    const items = Array.from({ length: 201 }, (_, at) => ({ ...accepted, card: `card-${at}` }));
+    const { response, store } = await send({ feedback: items });
+    expect(response.status).toBe(413);
+    expect(JSON.parse(response.text).issue[0].details.text).toMatch(/more than 200 items .*send fewer at a time/);
+    expect(store.items).toEqual([]);
+    expect((await send({ feedback: items.slice(1) })).response.status).toBe(200);
   });
 });

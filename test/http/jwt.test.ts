@@ -480,6 +480,20 @@ describe('used tokens', () => {
     }
   });
 
+  it('cost the same however many were used before', async () => {
+    const store = createReplayStore(() => seconds);
+    const take = async (from: number) => {
+      const before = process.threadCpuUsage();
+      for (let jti = from; jti < from + 10_000; jti++) {
+        await store.take({ client: 'ehr', iss: issuer, jti: String(jti) }, seconds + 100);
+      }
+      return process.threadCpuUsage(before).user;
+    };
+    const first = await take(0);
+    for (let from = 10_000; from < 100_000; from += 10_000) await take(from);
+    expect(await take(100_000)).toBeLessThan(4 * first);
+  });
+
   it('that cannot be remembered are not taken: 503, not a replay', async () => {
     const replay = createReplayStore(() => seconds, 1);
     const { app } = createClientApp({ profiles: [makeProfile([ec])], replay });
