@@ -21,6 +21,8 @@ export type Query = (text: string | Statement, values?: readonly unknown[]) => P
 
 export interface Database {
   query: Query;
+  /** Runs a statement that may take long, on a connection of its own and in no transaction. */
+  runLong: Query;
   /** Runs in one transaction. */
   transact<Result>(run: (query: Query) => Promise<Result>): Promise<Result>;
   close(): Promise<void>;
@@ -162,6 +164,7 @@ const prepareConnection = `SELECT set_config('synchronous_commit',
  */
 export function openDatabase(url: string, keyFingerprint: string, options: Required<PostgresOptions>): Database {
   const { connections, connectWait, statementWait } = options;
+  const identity = { keepAlive: true, application_name: 'diagnostisk-pakkeforloeb-cds' };
   const pool = new pg.Pool({
     connectionString: url,
     max: connections,
@@ -170,8 +173,7 @@ export function openDatabase(url: string, keyFingerprint: string, options: Requi
     // A server that is gone says nothing: give up a little after it would have.
     query_timeout: statementWait + connectWait,
     idle_in_transaction_session_timeout: statementWait + connectWait,
-    keepAlive: true,
-    application_name: 'diagnostisk-pakkeforloeb-cds',
+    ...identity,
   });
   // A connection that breaks while nobody uses it: the next use makes another.
   pool.on('error', () => {});
@@ -216,11 +218,22 @@ export function openDatabase(url: string, keyFingerprint: string, options: Requi
       await migrateOnce();
       return connect((query) => inTransaction(query, () => run(query)));
     },
+    async runLong(statement, values) {
+      await migrateOnce();
+      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectWait, ...identity });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        return await makeQuery(client)(statement, values);
+      } finally {
+        await client.end();
+      }
+    },
     close: () => pool.end(),
   };
 }
 
-function makeQuery(client: pg.PoolClient): Query {
+function makeQuery(client: pg.ClientBase): Query {
   return async (statement, values) => {
     const result = await (typeof statement === 'string'
       ? client.query<Record<string, unknown>>(statement, values === undefined ? undefined : [...values])

@@ -11,6 +11,7 @@ import {
   postgresDefaults,
   type Query,
 } from './postgres-database.ts';
+import { erase, findErasable, reclaim } from './postgres-erase.ts';
 import { findEvaluations, findFeedback, listEvaluations, readLinks } from './postgres-query.ts';
 import { createTokenStore } from './postgres-tokens.ts';
 import { openSealed, type Row, readSealed, readView } from './read-row.ts';
@@ -45,7 +46,7 @@ const verifyChunk = 50;
 /**
  * Keeps evaluations in PostgreSQL, for any number of instances that write to one chain.
  *
- * What was erased leaves the disk with the next vacuum of the database. Opening never fails; a server that cannot be
+ * Opening never fails; a server that cannot be
  * reached fails each call until it can.
  *
  * @param keyFingerprint Of the patient key: instances with different keys must not write to one database.
@@ -100,12 +101,9 @@ export function openPostgresStore(url: string, keyFingerprint: string, options: 
         ]);
       }),
     views: (query) => guard(() => readViews(db.query, query)),
-    erasePatient: (patientKey) =>
-      guard(async () => {
-        // What is erased stays counted: a count names nobody.
-        await rollUp(db);
-        return db.transact((query) => erasePatient(query, patientKey));
-      }),
+    countErasable: (of) => guard(async () => (await findErasable(db, of)).count),
+    erase: (of) => guard(() => erase(db, of)),
+    reclaim: () => guard(() => reclaim(db)),
     verify: () => guard(() => verify(db.query)),
     check: () => guard(check),
     tokens: createTokenStore(db, guard),
@@ -124,17 +122,17 @@ async function addFeedback(db: Database, entries: readonly FeedbackEntry[]): Pro
   return db.transact(async (query) => {
     await lockCounts(query);
     const cards = await findCards(query, entries);
-    const stored = await insertItems(query, entries);
+    // Nothing more is kept of what was erased.
+    const kept = entries.filter(({ key }) => (cards.get(key)?.erased_at ?? null) === null);
+    const stored = await insertItems(query, kept);
     await takeResponses(
       query,
-      entries.flatMap((item) => {
+      kept.flatMap((item) => {
         const card = cards.get(item.key);
         return card !== undefined && stored.has(item.key) ? [{ card, item }] : [];
       }),
     );
-    // What was erased is not to come back with a repetition.
-    const commented = entries.filter(({ key }) => (cards.get(key)?.erased_at ?? null) === null);
-    for (const key of await setComments(query, commented)) stored.add(key);
+    for (const key of await setComments(query, kept)) stored.add(key);
     return { stored: stored.size, unknownCards: entries.length - cards.size };
   });
 }
@@ -222,26 +220,6 @@ async function readViews(query: Query, { before, limit }: { before?: number; lim
     limit,
   ]);
   return rows.map(readView);
-}
-
-async function erasePatient(query: Query, patientKey: string): Promise<number> {
-  const rows = await query('SELECT seq FROM evaluation WHERE patient_key = $1 FOR UPDATE', [patientKey]);
-  const seqs = rows.map(({ seq }) => seq);
-  await query(
-    `DELETE FROM feedback_comment WHERE feedback IN
-       (SELECT f.id FROM feedback f JOIN card c ON c.uuid = f.card WHERE c.seq = ANY($1::bigint[]))`,
-    [seqs],
-  );
-  for (const table of ['payload', 'decision', 'unknown_key']) {
-    await query(`DELETE FROM ${table} WHERE seq = ANY($1::bigint[])`, [seqs]);
-  }
-  await query(
-    `UPDATE evaluation SET patient_key = NULL, hook_instance = NULL,
-       erased_at = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-     WHERE seq = ANY($1::bigint[])`,
-    [seqs],
-  );
-  return rows.length;
 }
 
 async function verify(query: Query): Promise<Verification> {

@@ -153,6 +153,8 @@ export function openDatabase(file: string, lockWait: number): OpenDatabase {
   const db = new DatabaseSync(file, { timeout: lockWait });
   try {
     refuseForeign(db);
+    // Has to be said before anything is in the file: what is erased can then be cut off it, a part at a time.
+    if (readVersion(db) === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
     db.exec('PRAGMA journal_mode = WAL');
     db.exec('PRAGMA synchronous = FULL');
     db.exec('PRAGMA secure_delete = ON');
@@ -172,8 +174,9 @@ export function identifyFile(file: string): string | undefined {
 }
 
 function refuseForeign(db: DatabaseSync): void {
-  const id = db.prepare('PRAGMA application_id').get()?.application_id;
-  const objects = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count;
+  // In one statement: another process may be making the file.
+  const sql = 'SELECT (SELECT count(*) FROM sqlite_schema) AS objects, application_id AS id FROM pragma_application_id';
+  const { id, objects } = db.prepare(sql).get() ?? {};
   if (id !== applicationId && !(id === 0 && objects === 0)) {
     throw new Error('The file is a database of another program. Give the store a folder of its own.');
   }

@@ -1,15 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FeedbackEntry } from './feedback.ts';
 import { openSealed, readFeedback, readLink, readSealed, readView } from './read-row.ts';
 import { hashLink, packRecord, type RecordEntry } from './record.ts';
 import { countPeriods, isRolledUp, type Row, rollUp, sumCounts, takeResponse } from './sqlite-counts.ts';
 import { prepareOnce } from './sqlite-database.ts';
+import { countErasable, emptyLog, eraseRecords, eraseStrayFeedback, shrink } from './sqlite-erase.ts';
 import { type Head, isConstraint, openMonths } from './sqlite-months.ts';
 import { findEvaluations, listEvaluations } from './sqlite-query.ts';
 import type {
   Anchor,
   CountQuery,
+  Erasure,
   EvaluationQuery,
   EvaluationSummary,
   FeedbackComment,
@@ -41,6 +44,9 @@ export type Reply = { call: number } & ({ result: unknown } | { failure: string 
 /** Links read at a time by `verify`; other reads get their turn in between. */
 const verifyChunk = 200;
 
+/** How often, and after how many milliseconds each, it is tried to empty a write-ahead log that is read. */
+const mostTries = 50;
+const triesApart = 100;
 /** Bytes a record with its rows and indexes takes in the write-ahead log, and more. */
 const probeBytes = 64 * 1024;
 
@@ -59,7 +65,9 @@ const commands = {
   comments,
   recordView,
   views,
-  erasePatient,
+  countErasable: (of: Erasure) => sumMonths((db) => countErasable(db, of)),
+  erase,
+  reclaim,
   verify,
   check,
   close: () => months.close(),
@@ -205,17 +213,15 @@ function insertFeedback(db: DatabaseSync, items: readonly FeedbackEntry[]): Feed
     const tenant = item.tenant ?? null;
     const card = findCard.get(item.card, item.client, tenant) as Row | undefined;
     if (card === undefined) count.unknownCards += 1;
+    // Nothing more is kept of what was erased.
+    if (card !== undefined && card.erased_at !== null) continue;
     const { changes } = insert.run(
       ...[item.key, item.card, item.client, tenant, item.service, item.outcome, item.outcomeTimestamp],
       ...[item.receivedAt, JSON.stringify(item.acceptedSuggestions)],
       ...[item.reason?.system ?? null, item.reason?.code ?? null],
     );
     if (changes > 0 && card !== undefined) takeResponse(db, card, item);
-    // What was erased is not to come back with a repetition.
-    const isCommented =
-      item.comment !== undefined &&
-      (card?.erased_at ?? null) === null &&
-      setComment.run(item.comment, item.key).changes > 0;
+    const isCommented = item.comment !== undefined && setComment.run(item.comment, item.key).changes > 0;
     if (changes > 0 || isCommented) count.stored += 1;
   }
   return count;
@@ -314,27 +320,46 @@ function views({ before, limit }: { before?: number; limit: number }): StoredVie
   );
 }
 
-async function erasePatient(patientKey: string): Promise<number> {
+const sumMonths = (count: (db: DatabaseSync) => number): number =>
+  months.list().reduce((sum, month) => sum + months.use(month, count), 0);
+
+async function erase(of: Erasure): Promise<number> {
   // What is erased stays counted: a count names nobody.
   await rollUpRest();
-  return months.list().reduce((erased, month) => erased + erasePatientOf(month, patientKey), 0);
+  let erased = 0;
+  for (const month of months.list()) {
+    // Without this look a file that has nothing to erase would be locked.
+    if (months.use(month, (db) => countErasable(db, of)) > 0) {
+      for (let after = -1; ; ) {
+        const seqs = await inTurn(() => months.transact(month, 'IMMEDIATE', (db) => eraseRecords(db, of, after)));
+        erased += seqs.length;
+        const last = seqs.at(-1);
+        if (last === undefined) break;
+        after = last;
+      }
+    }
+    if (!('before' in of)) continue;
+    while (await inTurn(() => months.transact(month, 'IMMEDIATE', (db) => eraseStrayFeedback(db, of.before))));
+  }
+  return erased;
 }
 
-function erasePatientOf(month: string, patientKey: string): number {
-  return months.transact(month, 'IMMEDIATE', (db) => {
-    const rows = db.prepare('SELECT seq FROM evaluation WHERE patient_key = ?').all(patientKey);
-    const steps = [
-      'DELETE FROM payload WHERE seq = ?',
-      'DELETE FROM decision WHERE seq = ?',
-      'DELETE FROM unknown_key WHERE seq = ?',
-      `DELETE FROM feedback_comment
-       WHERE feedback IN (SELECT feedback.id FROM feedback JOIN card ON card.uuid = feedback.card WHERE card.seq = ?)`,
-      `UPDATE evaluation SET patient_key = NULL, hook_instance = NULL,
-         erased_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE seq = ?`,
-    ].map((sql) => db.prepare(sql));
-    for (const { seq } of rows) for (const step of steps) step.run(seq as number);
-    return rows.length;
-  });
+async function reclaim(): Promise<void> {
+  for (const month of months.list()) {
+    while (await inTurn(() => months.use(month, shrink)));
+    for (let tries = 1; !months.use(month, (db) => emptyLog(db, lockWait)); tries += 1) {
+      if (tries === mostTries) throw new Error(`The write-ahead log of ${month} is read all the time: try again.`);
+      await wait(triesApart);
+    }
+  }
+}
+
+/** Runs, and leaves others as much time afterwards as it took. */
+async function inTurn<Result>(run: () => Result): Promise<Result> {
+  const started = performance.now();
+  const result = run();
+  await wait(performance.now() - started);
+  return result;
 }
 
 async function verify(): Promise<Verification> {

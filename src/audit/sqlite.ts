@@ -76,7 +76,9 @@ export function openSqliteStore(folder: string, options: SqliteOptions = {}): Au
   return {
     append: (entry) => guard(() => append(entry)),
     addFeedback: (items: readonly FeedbackItem[]) => guard(() => writer.call('addFeedback', sealItems(items))),
-    erasePatient: (patientKey) => guard(() => writer.call('erasePatient', patientKey)),
+    countErasable: (of) => guard(() => reader.call('countErasable', of)),
+    erase: (of) => guard(() => writer.call('erase', of)),
+    reclaim: () => guard(() => writer.call('reclaim')),
     check: () => guard(check),
     evaluation: (id) => guard(() => reader.call('evaluation', id)),
     evaluations: (query) => guard(() => reader.call('evaluations', query)),

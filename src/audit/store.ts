@@ -30,12 +30,21 @@ export interface AuditStore {
   counts(query: CountQuery): Promise<PeriodCount[]>;
   /** What users wrote with their feedback on an evaluation's cards. */
   comments(evaluationId: string): Promise<FeedbackComment[]>;
-  /** Records that somebody looked. */
+  /** Records that somebody looked, or is about to erase. */
   recordView(view: View): Promise<void>;
   /** Who looked, newest first. */
   views(query: { before?: number; limit: number }): Promise<StoredView[]>;
-  /** Erases what was recorded of a patient; the chain keeps the digests and still verifies. Returns how many records. */
-  erasePatient(patientKey: string): Promise<number>;
+  /** How many records an erasure would take. */
+  countErasable(of: Erasure): Promise<number>;
+  /**
+   * Erases what records say, with all that was reported of their cards; links, anchors and counts stay, and the chain
+   * still verifies. A part at a time: others write in between, and what was interrupted is finished by repeating it.
+   *
+   * @returns How many records.
+   */
+  erase(of: Erasure): Promise<number>;
+  /** Gives the room of what was erased back to the disk, and takes its last traces out of the files. */
+  reclaim(): Promise<void>;
   /** Reads every record and recomputes the chain. */
   verify(): Promise<Verification>;
   /**
@@ -46,6 +55,9 @@ export interface AuditStore {
   /** Writes what is queued and closes. */
   close(): Promise<void>;
 }
+
+/** What is to be erased: the records of a patient, or all received before a time (ISO, UTC). */
+export type Erasure = { patientKey: string } | { before: string };
 
 export interface FeedbackCount {
   /** Items not stored before, or not with this comment; those of unknown cards included. */
@@ -149,14 +161,14 @@ export interface FeedbackComment {
   comment: string;
 }
 
-/** Somebody looked at what was recorded. */
+/** Somebody looked at what was recorded, or erased it. */
 export interface View {
   /** ISO, UTC. */
   time: string;
-  /** Who, as the token says; `token` for the one of the configuration. */
+  /** Who, as the token says; `token` for the one of the configuration; an operator's name on the machine. */
   who: string;
-  role: 'viewer' | 'reviewer';
-  /** Which page. */
+  role: 'viewer' | 'reviewer' | 'operator';
+  /** Which page; of an operator: what was done. */
   page: string;
   /** Of one evaluation. */
   evaluation?: string;

@@ -1,4 +1,5 @@
 import { createWriteStream, existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
@@ -15,6 +16,7 @@ import {
 } from '../audit/exports.ts';
 import { openStore } from '../audit/open-store.ts';
 import { loadPatientKey } from '../audit/patient-key.ts';
+import { pseudonymizePatient } from '../audit/record.ts';
 import { createReplay } from '../audit/replay.ts';
 import {
   changeHeader,
@@ -25,7 +27,7 @@ import {
 } from '../audit/replay-summary.ts';
 import { scanEvaluations } from '../audit/scan.ts';
 import { findLastDay, makersOf, summarizeCounts } from '../audit/statistics.ts';
-import type { AuditStore, SealedEvaluation } from '../audit/store.ts';
+import type { AuditStore, Erasure, SealedEvaluation } from '../audit/store.ts';
 import { readConfig } from '../config.ts';
 import type { CompiledGuideline } from '../engine/compile.ts';
 import { CdsError, ConfigError, RequestError } from '../errors.ts';
@@ -43,6 +45,9 @@ const usage = `npm run audit -- <command> [conditions] [options]
   export --format measurereport --month 2026-01 [--out FILE]
   stats [--from] [--to] [--per day|week|month] [--client]
                                     how often decisions fired and what became of their cards, as JSON
+  erase --client ID [--tenant T] --patientId ID | --patientKey KEY   all of one patient
+  erase --before 2024-11 | 2024-11-05                                all received before a month or day of UTC
+                                    says how many records it would erase; with --yes, erases them for good
 
   conditions: --from --to (days of UTC, or times) --client --hook --decision MAS-02 --outcome met|not-met|unknown|error
               --topic --reason CODE --key reports --state missing|failed|truncated --hookInstance --patientKey
@@ -55,15 +60,19 @@ export interface AuditTools {
   out: Writable;
   feedbackDays: number;
   now: Date;
+  /** The key patients stand under in the store. */
+  patientKey: Uint8Array;
+  /** Who runs the command, for what is recorded of it. */
+  who: string;
 }
 
 const options = {
   ...Object.fromEntries(conditionNames.map((name) => [name, { type: 'string' } as const])),
   ...Object.fromEntries(
-    ['head', 'knowledge', 'csv', 'html', 'language', 'limit', 'format', 'month', 'out', 'per'].map((name) => [
-      name,
-      { type: 'string' } as const,
-    ]),
+    [
+      ...['head', 'knowledge', 'csv', 'html', 'language', 'limit', 'format', 'month', 'out', 'per'],
+      ...['before', 'tenant', 'patientId'],
+    ].map((name) => [name, { type: 'string' } as const]),
   ),
 };
 type Given = Readonly<Record<string, string | undefined>>;
@@ -75,7 +84,7 @@ type Given = Readonly<Record<string, string | undefined>>;
  * @throws {@link RequestError} naming the option that is wrong.
  */
 export async function runAudit(args: readonly string[], tools: AuditTools): Promise<number> {
-  const { command, given } = readArguments(args);
+  const { command, given, yes } = readArguments(args);
   switch (command) {
     case 'verify':
       return verify(given, tools);
@@ -87,15 +96,22 @@ export async function runAudit(args: readonly string[], tools: AuditTools): Prom
       return exportRecords(given, tools);
     case 'stats':
       return tellStatistics(given, tools);
+    case 'erase':
+      return erase(given, yes, tools);
     default:
       throw new RequestError(usage);
   }
 }
 
-function readArguments(args: readonly string[]): { command: string | undefined; given: Given } {
+function readArguments(args: readonly string[]): { command: string | undefined; given: Given; yes: boolean } {
   try {
-    const { positionals, values } = parseArgs({ args: [...args], options, allowPositionals: true });
-    return { command: positionals.length === 1 ? positionals[0] : undefined, given: values as Given };
+    const { positionals, values } = parseArgs({
+      args: [...args],
+      options: { ...options, yes: { type: 'boolean', default: false } },
+      allowPositionals: true,
+    });
+    const { yes, ...given } = values;
+    return { command: positionals.length === 1 ? positionals[0] : undefined, given: given as Given, yes };
   } catch (error) {
     throw new RequestError(`${error instanceof Error ? error.message : error}\n\n${usage}`);
   }
@@ -256,6 +272,51 @@ async function tellStatistics(given: Given, { store, guideline, out, now, feedba
   return 0;
 }
 
+async function erase(given: Given, yes: boolean, tools: AuditTools): Promise<number> {
+  const { store, out, now, who } = tools;
+  const of = readErasure(given, tools);
+  const whose = 'before' in of ? `received before ${of.before.slice(0, 10)}` : 'of one patient';
+  const count = await store.countErasable(of);
+  if (!yes) {
+    out.write(`${count} records ${whose} would be erased. Repeat with --yes: nothing brings them back.\n`);
+    return 0;
+  }
+  // What cannot be recorded is not done. No patient is named: that key is erased as well.
+  const page = `erase ${count} records ${whose}`;
+  await store.recordView({ time: now.toISOString(), who, role: 'operator', page });
+  out.write(`${await store.erase(of)} records ${whose} erased\n`);
+  await store.reclaim();
+  return 0;
+}
+
+function readErasure(given: Given, { patientKey: secret, now }: AuditTools): Erasure {
+  const { before, patientKey, client, tenant, patientId } = given;
+  const names = Object.keys(given).sort().join();
+  if (before !== undefined && names === 'before') return { before: readBefore(before, now) };
+  if (patientKey !== undefined && names === 'patientKey') {
+    if (!/^[0-9a-f]{64}$/.test(patientKey)) throw new RequestError('--patientKey: expected 64 digits 0-9a-f.');
+    return { patientKey };
+  }
+  if (client !== undefined && patientId !== undefined && /^client,patientId(,tenant)?$/.test(names)) {
+    const of = { client, ...(tenant !== undefined && { tenant }), patientId };
+    return { patientKey: pseudonymizePatient(secret, of) };
+  }
+  throw new RequestError(
+    'erase: expected --before, or --patientKey, or --client and --patientId (with --tenant where the client has tenants), and nothing else but --yes.',
+  );
+}
+
+/** A month or day of UTC that is not to come, as the time it begins. */
+function readBefore(before: string, now: Date): string {
+  const day = /^\d{4}-\d{2}$/.test(before) ? `${before}-01` : before;
+  const time = `${day}T00:00:00.000Z`;
+  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(day) && !Number.isNaN(Date.parse(time));
+  if (!isDay || new Date(time).toISOString() !== time || time > now.toISOString()) {
+    throw new RequestError('--before: expected a month such as 2024-11 or a day such as 2024-11-05, not to come.');
+  }
+  return time;
+}
+
 /** Writes to a file, or where the command writes; a slow reader is waited for. */
 async function writeTo(
   file: string | undefined,
@@ -280,7 +341,8 @@ async function main(): Promise<number> {
     throw new ConfigError(`DATA_DIR: ${dataDir} has no patient key: name the folder the service runs with`);
   }
   const guideline = loadKnowledge(join(import.meta.dirname, '..', '..', 'cds-services', 'diagnostisk-pakkeforloeb'));
-  const { store } = openStore(config, loadPatientKey(keyFile));
+  const patientKey = loadPatientKey(keyFile);
+  const { store } = openStore(config, patientKey);
   try {
     return await runAudit(process.argv.slice(2), {
       store,
@@ -288,9 +350,20 @@ async function main(): Promise<number> {
       out: process.stdout,
       feedbackDays,
       now: new Date(),
+      patientKey,
+      who: readUser(),
     });
   } finally {
     await store.close();
+  }
+}
+
+function readUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A number without a name, as containers have them.
+    return `user ${process.getuid?.()}`;
   }
 }
 

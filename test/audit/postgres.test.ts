@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openPostgresStore, type PostgresStore } from '../../src/audit/postgres.ts';
 import type { PostgresOptions } from '../../src/audit/postgres-database.ts';
@@ -102,17 +103,18 @@ describe('the database of the store', () => {
   });
 
   test('is seen to take records also while a backup reads all of it, and does not grow by being asked', async () => {
-    const store = open();
-    await store.check();
-    const probe = 'INSERT INTO write_probe SELECT content FROM write_probe, generate_series(1, 1500)';
-    await server.run(url, probe);
-    const backup = server.run(url, 'BEGIN; SELECT FROM write_probe; SELECT pg_sleep(2); COMMIT');
-    const other = open();
-    await other.check();
+    await open().check();
+    await server.run(url, 'INSERT INTO write_probe SELECT content FROM write_probe, generate_series(1, 1500)');
+    const readOne = async (sql: string) => Object.values((await server.run(url, sql))[0] ?? {})[0];
+    const backup = server.run(url, 'BEGIN; SELECT FROM write_probe; SELECT pg_sleep(3); COMMIT');
+    const locks = "SELECT count(*)::integer FROM pg_locks WHERE relation = 'write_probe'::regclass";
+    await expect.poll(() => readOne(locks), { timeout: 2000 }).toBe(1);
+    await open().check();
+    const bytes = "SELECT pg_relation_size('write_probe')::integer";
+    expect(await readOne(bytes)).toBe(1502 * 8192);
     await backup;
-    const last = open();
-    await last.check();
-    expect(await server.run(url, "SELECT pg_relation_size('write_probe') AS bytes")).toEqual([{ bytes: '0' }]);
+    await open().check();
+    expect(await readOne(bytes)).toBe(0);
   });
 
   test('that is not there fails each call in time, and says nothing of it to a client', async () => {
@@ -222,9 +224,26 @@ test('erased content, comments and pseudonyms are in no row', async () => {
   const store = open();
   const record = makeRecord();
   await store.append(sealRecord(record));
-  await store.erasePatient(record.patientKey);
+  await store.erase({ patientKey: record.patientKey });
   expect(await server.run(url, 'SELECT seq FROM payload UNION ALL SELECT seq FROM decision')).toEqual([]);
   expect(await server.run(url, 'SELECT patient_key, hook_instance FROM evaluation')).toEqual([
     { patient_key: null, hook_instance: null },
   ]);
+});
+
+test('a month that was erased whole takes no room in the database', async () => {
+  const store = open();
+  const time = '2026-10-01T00:00:00.000Z';
+  const noise = () => makeRecord({ time, settings: { noise: randomBytes(4000).toString('hex') } });
+  await Promise.all(Array.from({ length: 200 }, () => store.append(sealRecord(noise()))));
+  await appendOne(store);
+  const size = async () => {
+    const [row] = await server.run(url, "SELECT pg_table_size('payload_2026_10')::integer AS bytes");
+    return Number(row?.bytes);
+  };
+  const before = await size();
+  expect(await store.erase({ before: '2026-11-01T00:00:00.000Z' })).toBe(200);
+  await store.reclaim();
+  expect(await size()).toBeLessThan(before / 3);
+  expect(await store.verify()).toMatchObject({ records: 201, erased: 200, problems: [] });
 });

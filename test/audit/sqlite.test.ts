@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -321,9 +322,36 @@ test('erased content and comments are not left in the file', async () => {
   expect([holds(packRecord(entry.json).subarray(0, 64)), holds('canary-comment'), holds(record.patientKey)]).toEqual([
     ...[true, true, true],
   ]);
-  await store.erasePatient(record.patientKey);
+  await store.erase({ patientKey: record.patientKey });
   await store.close();
   expect([holds(packRecord(entry.json).subarray(0, 64)), holds('canary-comment'), holds(record.patientKey)]).toEqual([
     ...[false, false, false],
   ]);
+});
+
+test('what was erased is in no file beside a service that goes on, and its room is given back', async () => {
+  const service = open({ checkpointAfter: 1e6 });
+  const old = join(folder, 'data', '2026-10.sqlite');
+  const noise = Array.from({ length: 300 }, () =>
+    sealRecord(
+      makeRecord({ time: '2026-10-05T00:00:00.000Z', settings: { noise: randomBytes(4000).toString('hex') } }),
+    ),
+  );
+  const packed = packRecord(noise[0]?.json ?? new Uint8Array()).slice(0, 64);
+  await Promise.all(noise.map((entry) => service.append(entry)));
+  await appendOne(service);
+  const outside = new DatabaseSync(old);
+  outside.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  outside.close();
+  const holds = (name: string) => [name, `${name}-wal`].map((each) => readFileSync(each).includes(packed));
+  expect(holds(old)).toEqual([true, true]);
+  const cli = open();
+  expect(await cli.erase({ before: '2026-11-01T00:00:00.000Z' })).toBe(300);
+  const before = statSync(old).size;
+  await cli.reclaim();
+  expect(holds(old)).toEqual([false, false]);
+  expect(statSync(`${old}-wal`).size).toBe(0);
+  expect(statSync(old).size).toBeLessThan(before / 3);
+  await appendOne(service);
+  expect(await service.verify()).toMatchObject({ records: 302, erased: 300, problems: [] });
 });

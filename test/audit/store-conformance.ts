@@ -134,7 +134,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
 
       test('are read through oldest first, with content and feedback', async () => {
         const records = [await appendRecord(), await appendRecord(), await appendRecord({ patientId: 'gone' })];
-        await store.erasePatient(String(records[2]?.patientKey));
+        await store.erase({ patientKey: String(records[2]?.patientKey) });
         const first = await store.scan({ limit: 2 });
         expect(first.map(({ content }) => JSON.parse(unsealRecord(content ?? new Uint8Array())))).toEqual(
           records.slice(0, 2),
@@ -275,7 +275,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
       test('erasing a patient takes the records of every month', async () => {
         const { patientKey } = await appendRecord({ time: october });
         await appendRecord({ time: november });
-        expect(await store.erasePatient(patientKey)).toBe(2);
+        expect(await store.erase({ patientKey })).toBe(2);
         expect(await store.verify()).toMatchObject({ records: 2, erased: 2, problems: [] });
       });
 
@@ -313,7 +313,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
           await appendRecord({ patientId: 'b' }),
           await appendRecord({ patientId: 'a' }),
         ];
-        expect(await store.erasePatient(erased.patientKey)).toBe(1);
+        expect(await store.erase({ patientKey: erased.patientKey })).toBe(1);
         const found = await store.evaluation(erased.id);
         expect(found?.record).toBeUndefined();
         expect(found?.summary.erasedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -327,8 +327,90 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
 
       test('of whom nothing is recorded erases nothing', async () => {
         await appendRecord();
-        expect(await store.erasePatient('0'.repeat(64))).toBe(0);
+        expect(await store.erase({ patientKey: '0'.repeat(64) })).toBe(0);
         expect(await store.verify()).toMatchObject({ records: 1, erased: 0, problems: [] });
+      });
+
+      test('says beforehand how many records it would take', async () => {
+        const { patientKey } = await appendRecord({ time: '2026-10-31T00:00:00.000Z' });
+        await appendRecord();
+        await appendRecord({ patientId: 'other' });
+        expect(await store.countErasable({ patientKey })).toBe(2);
+        await store.erase({ patientKey });
+        expect(await store.countErasable({ patientKey })).toBe(0);
+      });
+
+      test('takes what was reported of the cards, and keeps nothing that is reported later', async () => {
+        const card = makeCard();
+        const { id, patientKey } = await appendRecord({ cards: [card] });
+        const item: FeedbackItem = {
+          ...{ client: 'demo', service: 's', card: card.uuid, outcome: 'overridden', acceptedSuggestions: [] },
+          ...{ outcomeTimestamp: '2026-11-24T00:00:00Z', receivedAt: '2026-11-24T00:00:01.000Z' },
+          ...{ comment: 'in words', reason: { code: 'patient-refuses' } },
+        };
+        await store.addFeedback([item]);
+        await store.erase({ patientKey });
+        const later = { ...item, outcomeTimestamp: '2026-11-25T00:00:00Z', comment: 'more words' };
+        expect(await store.addFeedback([item, later])).toEqual({ stored: 0, unknownCards: 0 });
+        expect((await store.evaluation(id))?.feedback).toEqual([]);
+        expect(await store.comments(id)).toEqual([]);
+        for (const query of [{ topic: 'mup-referral' }, { reason: 'patient-refuses' }]) {
+          expect(await findIds(query)).toEqual([]);
+        }
+        const counts = await store.counts({ from: '2026-11-01', to: '2026-12-01', per: 'month' });
+        expect(counts).toContainEqual(expect.objectContaining({ kind: 'reason', name: 'patient-refuses', count: 1 }));
+      });
+    });
+
+    describe('erasing all before a time', () => {
+      const before = '2026-11-01T00:00:00.000Z';
+
+      test('takes what was received before, in whatever order, and leaves the rest', async () => {
+        const ids: string[] = [];
+        for (const day of ['2026-09-30', '2026-10-31', '2026-11-01', '2026-10-31', '2026-12-01']) {
+          ids.push((await appendRecord({ time: `${day}T10:00:00.000Z`, patientId: day })).id);
+        }
+        const { anchors } = await store.verify();
+        expect(await store.countErasable({ before })).toBe(3);
+        expect(await store.erase({ before })).toBe(3);
+        const left = (await store.scan({ limit: 10 })).filter(({ content }) => content !== undefined);
+        expect(left.map(({ summary }) => summary.id)).toEqual([ids[2], ids[4]]);
+        expect(await findIds({ decision: { id: 'MUP-01', outcome: 'met' } })).toEqual([ids[4], ids[2]]);
+        expect(await findIds({})).toEqual(ids.toReversed());
+        expect(await store.verify()).toMatchObject({ records: 5, erased: 3, anchors, problems: [] });
+        expect(await store.erase({ before })).toBe(0);
+        expect(await store.verify()).toMatchObject({ records: 5, erased: 3, problems: [] });
+      });
+
+      test('takes many records a part at a time, while others are written', async () => {
+        const make = (time: string) =>
+          Array.from({ length: 450 }, () => store.append(sealRecord(makeRecord({ time }))));
+        await Promise.all(make('2026-10-01T00:00:00.000Z'));
+        const [erased] = await Promise.all([store.erase({ before }), ...make('2026-11-23T10:00:00.000Z')]);
+        expect(erased).toBe(450);
+        expect(await store.verify()).toMatchObject({ records: 900, erased: 450, problems: [] });
+        await store.reclaim();
+        expect(await store.verify()).toMatchObject({ records: 900, erased: 450, problems: [] });
+        await appendRecord();
+        expect(await store.verify()).toMatchObject({ records: 901, problems: [] });
+      });
+
+      test('leaves counts and views, and takes feedback on cards nobody knows', async () => {
+        await appendRecord({ time: '2026-10-31T10:00:00.000Z' });
+        const count = () => store.counts({ from: '2026-10-01', to: '2026-12-01', per: 'month' });
+        const counts = await count();
+        const view = { time: '2026-10-31T10:00:00.000Z', who: 'token', role: 'viewer' as const, page: 'overview' };
+        await store.recordView(view);
+        const item: FeedbackItem = {
+          ...{ client: 'demo', service: 's', card: 'nobody knows', outcome: 'accepted', acceptedSuggestions: [] },
+          ...{ outcomeTimestamp: '2026-10-31T10:00:00Z', receivedAt: '2026-10-31T10:00:00.000Z', comment: 'words' },
+        };
+        await store.addFeedback([item]);
+        await store.erase({ before });
+        expect(await count()).toEqual(counts);
+        expect(await store.views({ limit: 10 })).toMatchObject([view]);
+        // It is not known any more, so it is stored anew.
+        expect(await store.addFeedback([item])).toEqual({ stored: 1, unknownCards: 1 });
       });
     });
 
@@ -435,7 +517,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         const record = await appendRecord({ cards: [makeCard()] });
         const item = makeFeedback({ card: record.cards[0]?.uuid ?? '', comment: 'in words' });
         await store.addFeedback([item]);
-        await store.erasePatient(record.patientKey);
+        await store.erase({ patientKey: record.patientKey });
         expect(await store.addFeedback([item])).toEqual({ stored: 0, unknownCards: 0 });
         expect(await store.comments(record.id)).toEqual([]);
       });
@@ -542,7 +624,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
 
       test('stay when a patient is erased', async () => {
         const { patientKey } = await appendRecord();
-        await store.erasePatient(patientKey);
+        await store.erase({ patientKey });
         expect((await read())['2026-11-01 2022.1.0 met MUP-01']).toBe(1);
       });
     });

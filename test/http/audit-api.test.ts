@@ -99,7 +99,7 @@ describe('the audit API', () => {
   test('answers neither the content nor the hook instance of an erased evaluation', async () => {
     const erased = makeRecord({ patientId: 'erased' });
     await store.append(sealRecord(erased));
-    await store.erasePatient(erased.patientKey);
+    await store.erase({ patientKey: erased.patientKey });
     expect((await get(`/evaluations/${erased.id}`)).status).toBe(404);
     expect((await get(`/evaluations?hookInstance=${erased.hookInstance}`)).body).toEqual({ evaluations: [] });
   });

@@ -95,7 +95,9 @@ export function createFakeStore(): FakeStore {
     comments: async () => [],
     recordView: async () => {},
     views: async () => [],
-    erasePatient: async () => 0,
+    countErasable: async () => 0,
+    erase: async () => 0,
+    reclaim: async () => {},
     verify: async () => ({ records: store.records.length, erased: 0, anchors: [], problems: [] }),
     close: async () => {},
   };

@@ -118,6 +118,13 @@ describe('every look', () => {
     expect((await get('/audit/views', viewerToken)).status).toBe(403);
   });
 
+  test('and every erasure is shown to reviewers', async () => {
+    const page = 'erase 2 records of one patient';
+    await store.recordView({ time: '2026-11-23T12:00:00.000Z', who: 'op', role: 'operator', page });
+    const { text } = await get('/audit/views?lang=en');
+    expect(text).toContain(`<td>op</td><td>operator</td>\n<td>${page} </td>`);
+  });
+
   test('that cannot be recorded shows nothing', async () => {
     const { id, patientKey } = findRecord(records, 'MAS-02');
     const unwritable: AuditStore = {
@@ -271,7 +278,7 @@ describe('an evaluation', () => {
   test('that was erased says so, and one that is not there is not found', async () => {
     const record = makeRecord({ patientId: 'erased' });
     await store.append(sealRecord(record));
-    await store.erasePatient(record.patientKey);
+    await store.erase({ patientKey: record.patientKey });
     const { text, status } = await get(`/audit/evaluations/${record.id}`);
     expect(status).toBe(200);
     expect(text).toContain('The data of the patient were erased.');
