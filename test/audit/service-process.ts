@@ -25,13 +25,18 @@ export interface ServiceProcess {
   stop(): Promise<number | null>;
 }
 
-/** @param user Whom the process runs as, where it is not who runs the test. */
+/**
+ * @param user Whom the process runs as, where it is not who runs the test.
+ * @param within What runs it somewhere else: goes before the name of the program.
+ */
 export async function startProcess(
   environment: Readonly<Record<string, string>>,
   user: { uid?: number; gid?: number } = {},
+  within: readonly string[] = [],
 ): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, [start], {
-    env: { PORT: '0', LOG_LEVEL: 'silent', WORKERS: '2', ...environment },
+  const [program = '', ...args] = [...within, process.execPath, start];
+  const child = spawn(program, args, {
+    env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'silent', WORKERS: '2', ...environment },
     ...user,
   });
   let output = '';
