@@ -221,6 +221,10 @@ const expectedCard = z.strictObject({
   /** `trin1`, `step2`: the whole package. */
   missing: z.union([z.array(z.string()), z.enum(['trin1', 'step2'])]).optional(),
   cautions: z.array(z.string()).optional(),
+  /** What the card rests on: the concepts of its evidence. */
+  evidence: z.array(z.string()).optional(),
+  /** The extra paragraphs of its detail, by their keys in texts. */
+  notes: z.array(z.string()).optional(),
   suggests: z.union([z.array(z.string()), z.enum(['trin1', 'step2'])]).optional(),
   /** Drafts that suggestions delete or complete, by their names. */
   deletes: z.array(z.string()).optional(),

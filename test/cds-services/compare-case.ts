@@ -3,7 +3,7 @@ import type { Answer } from '../../src/engine/decide.ts';
 import type { Decision } from '../../src/engine/types.ts';
 import { packageAnalyses } from './build-bundle.ts';
 import type { Case, ExpectedCard } from './case.ts';
-import { concepts } from './decide-cases.ts';
+import { concepts, guideline } from './decide-cases.ts';
 
 /** Says in what an answer differs from what a case expects, one line each. */
 export function compareCase(testCase: Case, { decisions, cards }: Answer): string[] {
@@ -36,7 +36,9 @@ function describeDecision({ outcome, reason, lacking, facts }: Decision): string
 
 /** A card in the terms of a case. */
 function readCard(card: Card): Required<ExpectedCard> {
-  const decision = card.extension['dk.diagnostisk-pakkeforloeb.decision'] as Partial<Required<ExpectedCard>>;
+  const decision = card.extension['dk.diagnostisk-pakkeforloeb.decision'] as Partial<
+    Omit<Required<ExpectedCard>, 'evidence'> & { evidence: { fact: string }[] }
+  >;
   const actions = (card.suggestions ?? []).flatMap((suggestion) => suggestion.actions);
   return {
     topic: card.source.topic.code,
@@ -48,6 +50,8 @@ function readCard(card: Card): Required<ExpectedCard> {
     open: decision.open ?? [],
     missing: decision.missing ?? [],
     cautions: decision.cautions ?? [],
+    evidence: (decision.evidence ?? []).map(({ fact }) => fact),
+    notes: notesOf(card),
     suggests: actions.flatMap((action) => (action.type === 'create' ? [nameOrder(action.resource as Order)] : [])),
     deletes: [
       ...new Set(actions.flatMap((action) => (action.type === 'delete' ? [nameDraft(action.resourceId)] : []))),
@@ -56,6 +60,14 @@ function readCard(card: Card): Required<ExpectedCard> {
       action.type === 'update' ? [nameDraft((action.resource as { id?: string }).id ?? '')] : [],
     ),
   };
+}
+
+/** Notes are told by the longest part of their text that is the same on every card. */
+function notesOf({ detail }: Card): string[] {
+  return Object.entries(guideline.texts.da.notes).flatMap(([key, text]) => {
+    const [longest = ''] = text.split(/\{[^}]*\}/).toSorted((a, b) => b.length - a.length);
+    return detail.includes(longest.trim()) ? [key] : [];
+  });
 }
 
 function nameDraft(reference: string): string {
