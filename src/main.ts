@@ -128,7 +128,7 @@ async function start(config: Config): Promise<void> {
 
   async function stop(): Promise<void> {
     isDraining = true;
-    log.event('info', 'Stopping: not ready any more, calls are answered until proxies have noticed.');
+    log.event('info', 'Stopping: not ready any more; requests under way are answered.');
     // No proxy stands before a demo: whoever ends it waits for nobody.
     await server.stop(isDemo ? 0 : config.limits.drainMs * noticeShare);
     await pool.close();

@@ -395,6 +395,24 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         expect(await store.verify()).toMatchObject({ records: 901, problems: [] });
       });
 
+      test('that was interrupted is finished by repeating it', async () => {
+        const time = '2026-10-01T00:00:00.000Z';
+        const all = 1800;
+        for (let count = 0; count < all; count += 600) {
+          await Promise.all(Array.from({ length: 600 }, () => store.append(sealRecord(makeRecord({ time })))));
+        }
+        await store.counts({ from: '2026-10-01', to: '2026-11-01', per: 'month' });
+        const interrupted = store.erase({ before }).catch((error: unknown) => error);
+        await expect.poll(() => store.countErasable({ before }), { interval: 1 }).toBeLessThan(all);
+        await store.close();
+        expect(await interrupted).toBeInstanceOf(UnavailableError);
+        store = place.open();
+        const { erased, problems } = await store.verify();
+        expect(problems).toEqual([]);
+        expect(await store.erase({ before })).toBe(all - erased);
+        expect(await store.verify()).toMatchObject({ records: all, erased: all, problems: [] });
+      });
+
       test('leaves counts and views, and takes feedback on cards nobody knows', async () => {
         await appendRecord({ time: '2026-10-31T10:00:00.000Z' });
         const count = () => store.counts({ from: '2026-10-01', to: '2026-12-01', per: 'month' });
