@@ -336,6 +336,18 @@ describe('whatever is drafted and chosen', () => {
     });
   });
 
+  it('no draft is both deleted and completed, and nothing that is deleted is created', () => {
+    runOver((name, service, of) => {
+      const actions = suggestionsOf(answer(name, service, of).cards).flatMap((suggestion) => suggestion.actions);
+      const deleted = new Set(actions.flatMap((action) => (action.type === 'delete' ? action.resourceId : [])));
+      const completed = actions.flatMap((action) => (action.type === 'update' ? nameOf(action.resource as Order) : []));
+      expect(completed.filter((reference) => deleted.has(reference))).toEqual([]);
+      const gone = new Set(of.drafts.filter((draft) => deleted.has(nameOf(draft))).flatMap(conceptsOf));
+      const created = actions.flatMap((action) => (action.type === 'create' ? conceptsOf(action.resource) : []));
+      expect(created.filter((concept) => gone.has(concept))).toEqual([]);
+    });
+  });
+
   it('a draft that is completed keeps every member it had', () => {
     runOver((name, service, of) => {
       for (const { actions } of suggestionsOf(answer(name, service, of).cards)) {

@@ -29,7 +29,9 @@ export function readReferralContent(
   const hasUnread = (kind: string): boolean =>
     supports.some(({ type, resource }) => type === kind && resource === undefined);
   const hasSupport = (kind: string, status: string): boolean =>
-    supports.some(({ resource }) => resource?.resourceType === kind && resource.status === status);
+    supports.some(
+      ({ resource }) => resource?.resourceType === kind && resource.status === status && !isDenial(resource),
+    );
 
   const parts: [string, boolean | undefined][] = [
     ['symptoms', hasText(referral.reasonCode) || listOf(referral.reasonReference).length > 0],
@@ -53,6 +55,11 @@ export function readReferralContent(
     present: parts.flatMap(([part, isThere]) => (isThere === true ? [part] : [])),
     absent: hasLetter ? [] : parts.flatMap(([part, isThere]) => (isThere === false ? [part] : [])),
   };
+}
+
+/** A Consent whose own rule is to deny. */
+function isDenial({ provision }: Json): boolean {
+  return isObject(provision) && provision.type === 'deny';
 }
 
 function hasTelephone(
