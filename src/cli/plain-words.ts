@@ -87,7 +87,6 @@ const memberWords: Readonly<Record<string, Bilingual>> = {
 
 const literalWords: Readonly<Record<string, Bilingual>> = {
   active: two('aktiv', 'active'),
-  amended: two('rettet', 'amended'),
   arrived: two('ankommet', 'arrived'),
   both: two('begge', 'both'),
   closing: two('afslutning', 'closing'),
@@ -150,9 +149,7 @@ const operatorWords: Readonly<Record<string, Bilingual>> = {
   contains: two('omfatter', 'includes'),
   '|': two('eller', 'or'),
   '+': two('plus', 'plus'),
-  '-': two('minus', 'minus'),
   '*': two('gange', 'times'),
-  '/': two('delt med', 'divided by'),
 };
 
 /** `x` stands for the owner of the call, `y` for what it is given. */
@@ -160,17 +157,9 @@ const callWords: Readonly<Record<string, Bilingual>> = {
   count: two('antallet af x', 'the number of x'),
   max: two('den største af x', 'the largest of x'),
   min: two('den mindste af x', 'the smallest of x'),
-  first: two('den første af x', 'the first of x'),
   distinct: two('forskellige x', 'different x'),
   intersect: two('x blandt y', 'x among y'),
   exclude: two('x uden y', 'x without y'),
-  union: two('x eller y', 'x or y'),
-  combine: two('x eller y', 'x or y'),
-  where: two('x, hvor y', 'x where y'),
-  select: two('y af x', 'y of x'),
-  all: two('alle x opfylder y', 'all x fulfil y'),
-  startsWith: two('x begynder med y', 'x starts with y'),
-  ofType: two('x af typen y', 'x of type y'),
 };
 
 /** The items of `a | b | c`. */

@@ -7,11 +7,14 @@ export interface Node {
   children?: Node[];
 }
 
-/** FHIRPath knows collections only: a value is a collection of one, an unknown one is empty. */
-type Items = readonly unknown[];
+/** FHIRPath knows collections only: a value is a collection of one. */
+export type Items = readonly unknown[];
 
-/** An expression as a function of the reading it is evaluated on and the values of its `%names`. */
-export type Closure = (context: object, environment: Readonly<Record<string, unknown>>) => Items;
+/** Gives what `%name` stands for; called when an expression comes to it, not before. */
+export type Ask = (name: string) => Items;
+
+/** An expression as a function of the reading it is evaluated on and of its `%names`. */
+export type Closure = (context: object, ask: Ask) => Items;
 
 interface Step {
   run: Closure;
@@ -25,68 +28,149 @@ const no: Items = [false];
 const asItems = (truth: boolean): Items => (truth ? yes : no);
 
 /**
+ * What a name stands for whose items are not known. Told apart from "there are none" by identity: FHIRPath's own empty
+ * collection would let `exists()` and `count()` take what could not be read for nothing.
+ */
+export const notKnown: Items = [];
+
+/** What compiling an expression comes upon. */
+export interface Findings {
+  /** `%names`. */
+  names: Set<string>;
+  /** Members of the reading. */
+  members: Set<string>;
+  /** Called once per thing wrong. */
+  mistake(what: string): void;
+}
+
+/**
  * Turns the parse tree of an expression into closures, many times faster than the library walks it.
  *
- * Covers literals, `%names`, members of the reading, `and or = != < <= > >= in contains | + *` and the functions below,
- * over texts, numbers and booleans: what the library does with them, also where it throws; test/engine/closure.test.ts
- * holds every expression of the knowledge to what the library says.
+ * Covers the part of FHIRPath that knowledge is written in: literals, `%names`, members of the reading,
+ * `and or = != < <= > >= in contains | + *` and the functions below, over texts, numbers and booleans. It gives what the
+ * library gives, also where that throws (test/engine/closure.test.ts), but for two things:
  *
- * @returns undefined for anything else: the library evaluates it.
+ * - `and`, `or` and `iif` ask from left to right and no further than needed.
+ * - What rests on {@link notKnown} is itself not known; with `and` and `or`, unless the other side decides.
+ *
+ * Anything else is a mistake.
  */
-export function compileClosure(tree: Node): Closure | undefined {
-  return compileNode(tree)?.run;
+export function compileClosure(tree: Node, findings: Findings): Closure {
+  return createCompiler(findings)(tree).run;
 }
 
 /** Nodes that only wrap their one child. */
 const wrappers = new Set(['EntireExpression', 'TermExpression', 'ParenthesizedTerm', 'LiteralTerm', 'InvocationTerm']);
 
-function compileNode(node: Node | undefined): Step | undefined {
-  const { type = '', text = '', children = [] } = node ?? {};
-  const [first, second] = children;
-  if (wrappers.has(type)) return children.length === 1 ? compileNode(first) : undefined;
-  switch (type) {
-    case 'StringLiteral':
-      return text.includes('\\') ? undefined : constantly([text.slice(1, -1)]);
-    case 'NumberLiteral':
-      return constantly([Number(text)]);
-    case 'BooleanLiteral':
-      return constantly(asItems(text === 'true'));
-    case 'NullLiteral':
-      return constantly(nothing);
-    case 'ExternalConstantTerm':
-      return node?.delimitedText === undefined ? readName(text) : undefined;
-    case 'MemberInvocation':
-      return node?.atRoot === undefined ? undefined : readMember(text);
-    case 'InvocationExpression':
-      return compileCall(second, compileNode(first));
-    case 'FunctionInvocation':
-      return compileChoice(node);
-    default: {
-      const operator = type === 'UnionExpression' ? unite : operators.get(text);
-      return operator && compileOperator(operator, first, second);
+function createCompiler({ names, members, mistake }: Findings): (node: Node) => Step {
+  const refuse = (what: string): Step => {
+    mistake(what);
+    return constantly(nothing);
+  };
+
+  const compile = (node: Node): Step => {
+    const { type = '', text = '', children = [] } = node;
+    const [first, second] = children;
+    if (wrappers.has(type) && first !== undefined) return compile(first);
+    switch (type) {
+      case 'StringLiteral':
+        return text.includes('\\') ? refuse(`${text} has an escape`) : constantly([text.slice(1, -1)]);
+      case 'NumberLiteral':
+        return text === '0' || text === '1'
+          ? constantly([Number(text)])
+          : refuse(`number ${text} stands in the expression: make it a parameter with its section`);
+      case 'BooleanLiteral':
+        return constantly(asItems(text === 'true'));
+      case 'NullLiteral':
+        return constantly(nothing);
+      case 'ExternalConstantTerm':
+        if (node.delimitedText !== undefined) return refuse(`%\`${node.delimitedText}\` stands in backticks`);
+        names.add(text);
+        return { run: (_, ask) => ask(text) };
+      case 'MemberInvocation':
+        members.add(text);
+        return { run: (context) => toItems((context as Readonly<Record<string, unknown>>)[text]) };
+      case 'FunctionInvocation':
+        return compileCall(node, undefined);
+      case 'InvocationExpression':
+        if (first === undefined || second === undefined) break;
+        if (second.type === 'FunctionInvocation') return compileCall(second, compile(first));
+        return refuse(`.${second.text} is a member of a member: readings are flat`);
     }
-  }
+    const operator = operators.get(text);
+    if (type.endsWith('Expression') && first !== undefined && second !== undefined) {
+      if (text === 'and' || text === 'or') return join(text, compile(first), compile(second));
+      if (operator !== undefined) return apply(operator, compile(first), compile(second));
+    }
+    return refuse(`${text || type} is not of the FHIRPath that knowledge is written in`);
+  };
+
+  const compileCall = (call: Node, of: Step | undefined): Step => {
+    const called = call.text ?? '';
+    const given = parametersOf(call);
+    const [first, second, third = { type: 'NullLiteral' }] = given;
+    const ofOne = functions.get(called);
+    if (of !== undefined && ofOne !== undefined && given.length === 0) return apply(ofOne, of);
+    const ofTwo = functionsOfTwo.get(called);
+    if (of !== undefined && ofTwo !== undefined && first !== undefined && given.length === 1) {
+      return apply(ofTwo, of, compile(first));
+    }
+    if (called === 'iif' && of === undefined && first !== undefined && second !== undefined && given.length <= 3) {
+      return choose(compile(first), compile(second), compile(third), namesIn(second));
+    }
+    return refuse(`function ${called}() is not one of ${forms.join(', ')}`);
+  };
+
+  /** What is not known stays so; what is constant is evaluated now, and told if it cannot be. */
+  const apply = (operator: (one: Items, other: Items) => Items, one: Step, other: Step = constantly(nothing)): Step =>
+    settle([one, other], (context, ask) => {
+      const left = one.run(context, ask);
+      const right = other.run(context, ask);
+      return left === notKnown || right === notKnown ? notKnown : operator(left, right);
+    });
+
+  const join = (operator: 'and' | 'or', one: Step, other: Step): Step => {
+    const decisive = operator === 'or';
+    return settle([one, other], (context, ask) => {
+      const left = one.run(context, ask);
+      const first = toTruth(left);
+      if (first === decisive) return asItems(decisive);
+      const right = other.run(context, ask);
+      const second = toTruth(right);
+      if (second === decisive) return asItems(decisive);
+      if (first !== null && second !== null) return asItems(!decisive);
+      return left === notKnown || right === notKnown ? notKnown : nothing;
+    });
+  };
+
+  /** `iif`: only the branch taken is evaluated. An empty condition takes the other one; that is open if the first is. */
+  const choose = (condition: Step, then: Step, otherwise: Step, namesOfThen: readonly string[]): Step =>
+    settle([condition, then, otherwise], (context, ask) => {
+      const items = condition.run(context, ask);
+      if (items === notKnown) return notKnown;
+      if (items.length === 0 && namesOfThen.some((name) => ask(name) === notKnown)) return notKnown;
+      const isTrue = items.length === 1 && items[0] === true;
+      return (isTrue ? then : otherwise).run(context, ask);
+    });
+
+  const settle = (parts: readonly Step[], run: Closure): Step => {
+    if (parts.some(({ constant }) => constant === undefined)) return { run };
+    try {
+      return constantly(run({}, () => nothing));
+    } catch (error) {
+      return refuse(error instanceof Error ? error.message : String(error));
+    }
+  };
+
+  return compile;
 }
 
 function constantly(constant: Items): Step {
   return { run: () => constant, constant };
 }
 
-function readName(name: string): Step {
-  return {
-    run(_, environment) {
-      const value = environment[name];
-      if (value === undefined && !(name in environment)) throw new TypeError(`No value of %${name}`);
-      return toItems(value);
-    },
-  };
-}
-
-function readMember(name: string): Step {
-  return { run: (context) => toItems((context as Readonly<Record<string, unknown>>)[name]) };
-}
-
-function toItems(value: unknown): Items {
+/** A value as FHIRPath sees it. */
+export function toItems(value: unknown): Items {
   if (value === true) return yes;
   if (value === false) return no;
   if (value === undefined || value === null) return nothing;
@@ -97,16 +181,6 @@ type Operator = (left: Items, right: Items) => Items;
 
 const operators = new Map<string, Operator>(
   Object.entries({
-    and(left: Items, right: Items) {
-      const [one, other] = [toTruth(left), toTruth(right)];
-      if (one === false || other === false) return no;
-      return one === null || other === null ? nothing : yes;
-    },
-    or(left: Items, right: Items) {
-      const [one, other] = [toTruth(left), toTruth(right)];
-      if (one === true || other === true) return yes;
-      return one === null || other === null ? nothing : no;
-    },
     '=': whenBoth((left, right) => asItems(isEqual(left, right))),
     '!=': whenBoth((left, right) => asItems(!isEqual(left, right))),
     '<': whenBoth((left, right) => asItems(compare(left, right) < 0)),
@@ -115,24 +189,11 @@ const operators = new Map<string, Operator>(
     '>=': whenBoth((left, right) => asItems(compare(left, right) >= 0)),
     in: (left: Items, right: Items) => find(left, right),
     contains: (left: Items, right: Items) => find(right, left),
+    '|': (left: Items, right: Items) => distinct([...left, ...right]),
     '+': whenBoth(add),
     '*': whenBoth((left, right) => [readNumber(left) * readNumber(right)]),
   }),
 );
-
-function unite(left: Items, right: Items): Items {
-  return distinct([...left, ...right]);
-}
-
-function compileOperator(operator: Operator, first: Node | undefined, second: Node | undefined): Step | undefined {
-  const left = compileNode(first);
-  const right = compileNode(second);
-  if (left === undefined || right === undefined) return undefined;
-  if (left.constant !== undefined && right.constant !== undefined) {
-    return constantly(operator(left.constant, right.constant));
-  }
-  return { run: (context, environment) => operator(left.run(context, environment), right.run(context, environment)) };
-}
 
 /** Functions of a collection, and of another one beside it. */
 const functions = new Map<string, (items: Items) => Items>(
@@ -145,8 +206,8 @@ const functions = new Map<string, (items: Items) => Items>(
     },
     count: (items: Items) => [items.length],
     distinct,
-    max: (items: Items) => choose(items, (item, best) => compare([item], [best]) > 0),
-    min: (items: Items) => choose(items, (item, best) => compare([item], [best]) < 0),
+    max: (items: Items) => findBest(items, (item, best) => compare([item], [best]) > 0),
+    min: (items: Items) => findBest(items, (item, best) => compare([item], [best]) < 0),
   }),
 );
 const functionsOfTwo = new Map<string, Operator>(
@@ -155,36 +216,15 @@ const functionsOfTwo = new Map<string, Operator>(
     exclude: (items: Items, others: Items) => items.filter((item) => !isAmong(item, others)),
   }),
 );
+const forms = [
+  ...[...functions.keys()].map((name) => `x.${name}()`),
+  ...[...functionsOfTwo.keys()].map((name) => `x.${name}(y)`),
+  'iif(condition, x)',
+  'iif(condition, x, y)',
+];
 
-function compileCall(call: Node | undefined, of: Step | undefined): Step | undefined {
-  if (call?.type !== 'FunctionInvocation' || of === undefined) return undefined;
-  const given = parametersOf(call);
-  const called = call.text ?? '';
-  const apply = functions.get(called);
-  if (apply !== undefined && given.length === 0) {
-    return { run: (context, environment) => apply(of.run(context, environment)) };
-  }
-  const applyToTwo = functionsOfTwo.get(called);
-  const other = compileNode(given[0]);
-  if (applyToTwo === undefined || other === undefined || given.length !== 1) return undefined;
-  return { run: (context, environment) => applyToTwo(of.run(context, environment), other.run(context, environment)) };
-}
-
-/** `iif(condition, then, otherwise)`: only the branch taken is evaluated. */
-function compileChoice(call: Node | undefined): Step | undefined {
-  const given = call === undefined ? [] : parametersOf(call);
-  if (call?.text !== 'iif' || given.length < 2 || given.length > 3) return undefined;
-  const [condition, then, otherwise = constantly(nothing)] = given.map(compileNode);
-  if (condition === undefined || then === undefined || (given.length === 3 && compileNode(given[2]) === undefined)) {
-    return undefined;
-  }
-  return {
-    run(context, environment) {
-      const items = condition.run(context, environment);
-      const isTrue = items.length === 1 && items[0] === true;
-      return (isTrue ? then : otherwise).run(context, environment);
-    },
-  };
+function namesIn({ type, text, children = [] }: Node): string[] {
+  return type === 'ExternalConstantTerm' && text !== undefined ? [text] : children.flatMap(namesIn);
 }
 
 function parametersOf(call: Node): Node[] {
@@ -198,6 +238,8 @@ function whenBoth(operator: Operator): Operator {
 
 /** A single item that is not a boolean counts as true ("singleton evaluation of collections"). */
 function toTruth(items: Items): boolean | null {
+  if (items === yes) return true;
+  if (items === no) return false;
   if (items.length === 0) return null;
   if (items.length > 1) throw new TypeError(`${items.length} items stand where one truth value is expected`);
   return items[0] !== false;
@@ -257,7 +299,7 @@ function distinct(items: Items): Items {
   return items.length < 2 ? items : items.filter((item, at) => items.findIndex((other) => isSame(item, other)) === at);
 }
 
-function choose(items: Items, isBetter: (item: unknown, best: unknown) => boolean): Items {
+function findBest(items: Items, isBetter: (item: unknown, best: unknown) => boolean): Items {
   if (items.length === 0) return nothing;
   return [items.reduce((best, item) => (isBetter(item, best) ? item : best))];
 }

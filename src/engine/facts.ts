@@ -1,5 +1,6 @@
+import { type Ask, type Items, notKnown, toItems } from './closure.ts';
 import type { CompiledFact, CompiledGuideline } from './compile.ts';
-import { type Expression, type Logic, toTruth } from './expression.ts';
+import { type Expression, toTruth } from './expression.ts';
 import type { PanelLine, SelectionFact } from './schema.ts';
 import type { Chart, FactRead, Reading, ReadingKind, Truth } from './types.ts';
 
@@ -27,6 +28,8 @@ export interface Facts {
 type Environment = Record<string, unknown>;
 
 const none: readonly never[] = [];
+/** What expressions over facts are evaluated on: they read names only. */
+const noReading = {};
 
 /** Readings of a selection that count, and those of which it is not known, with the reasons. */
 interface Matched {
@@ -63,87 +66,23 @@ export function collectFacts(
     deceased: chart.patient.deceased,
   };
 
-  /** Values of the names of an expression; null when a value fact among them is not known. */
-  const environmentFor = (expression: Expression): Environment | null => {
-    const values: Environment = {};
-    for (const name of expression.names) {
-      if (name in environment) values[name] = environment[name];
-      else if (name in patient) values[name] = patient[name];
-      else {
-        const fact = get(name);
-        if (fact.values === undefined) values[name] = fact.truth === null ? [] : fact.truth;
-        else if (fact.truth === null) return null;
-        else values[name] = fact.values;
-      }
+  /** What each name stands for in FHIRPath, as far as it was asked for. */
+  const asked = new Map<string, Items>();
+  const ask: Ask = (name) => {
+    let items = asked.get(name);
+    if (items === undefined) {
+      items =
+        name in environment
+          ? toItems(environment[name])
+          : name in patient
+            ? toItems(patient[name])
+            : itemsOf(get(name));
+      asked.set(name, items);
     }
-    return values;
+    return items;
   };
 
-  /** What a `where` names, evaluated with the first reading that asks for it. */
-  const whenNeeded = ({ where }: { where?: Expression }): (() => Environment | null) => {
-    let values: Environment | null | undefined;
-    return () => {
-      if (values === undefined) values = where === undefined ? {} : environmentFor(where);
-      return values;
-    };
-  };
-
-  const truth = (expression: Expression): Truth => {
-    if (expression.logic !== undefined) return decideLogic(expression.logic);
-    const values = environmentFor(expression);
-    return values === null ? null : toTruth(expression.evaluate({}, values), expression.text);
-  };
-
-  const decideLogic = (logic: Logic): Truth => {
-    switch (logic.op) {
-      case 'constant':
-        return logic.value;
-      case 'not': {
-        const of = decideLogic(logic.of);
-        return of === null ? null : !of;
-      }
-      case 'and': {
-        const left = decideLogic(logic.left);
-        if (left === false) return false;
-        const right = decideLogic(logic.right);
-        return right === false ? false : left === null || right === null ? null : true;
-      }
-      case 'or': {
-        const left = decideLogic(logic.left);
-        if (left === true) return true;
-        const right = decideLogic(logic.right);
-        return right === true ? true : left === null || right === null ? null : false;
-      }
-      case 'equals': {
-        const values = valuesOf(logic.name);
-        return values === null || values.length === 0 ? null : values.length === 1 && values[0] === logic.value;
-      }
-      default:
-        return decideName(logic.name, logic.op);
-    }
-  };
-
-  /** What FHIRPath would see of a name; null: not known. */
-  const valuesOf = (name: string): unknown[] | null => {
-    const value = name in environment ? environment[name] : patient[name];
-    if (value !== undefined) return Array.isArray(value) ? value : [value];
-    const fact = get(name);
-    if (fact.values === undefined) return fact.truth === null ? [] : [fact.truth];
-    return fact.truth === null ? null : fact.values;
-  };
-
-  const decideName = (name: string, op: 'name' | 'exists' | 'empty'): Truth => {
-    if (name in environment || name in patient) {
-      const value = environment[name] ?? patient[name];
-      if (op === 'name') return typeof value === 'boolean' ? value : null;
-      return (Array.isArray(value) && value.length === 0) === (op === 'empty');
-    }
-    const fact = get(name);
-    if (op === 'name') return fact.truth;
-    // Of a truth fact, `exists()` asks whether it is known; of a value fact, whether there are values.
-    if (fact.values === undefined) return (fact.truth === null) === (op === 'empty');
-    return fact.truth === null ? null : (fact.values.length === 0) === (op === 'empty');
-  };
+  const truth = (expression: Expression): Truth => toTruth(expression.evaluate(noReading, ask), expression.text);
 
   const get = (name: string): Fact => {
     let fact = facts.get(name);
@@ -166,9 +105,10 @@ export function collectFacts(
         return { truth: known, readings: readingsOf(fact.is), lacking: value === null ? lackingOf(fact.is) : [] };
       }
       case 'value': {
-        const values = environmentFor(fact.value);
-        if (values === null) return { truth: null, values: [], readings: [], lacking: lackingOf(fact.value) };
-        const found = fact.value.evaluate({}, values) as (string | number | boolean)[];
+        const items = fact.value.evaluate(noReading, ask);
+        if (items === notKnown) return { truth: null, values: [], readings: [], lacking: lackingOf(fact.value) };
+        // A copy: the items may be the values of another fact.
+        const found = [...items] as (string | number | boolean)[];
         return { truth: found.length > 0, values: found, readings: readingsOf(fact.value), lacking: [] };
       }
       case 'without':
@@ -215,11 +155,7 @@ export function collectFacts(
   };
 
   /** Whether one reading counts: true, false, or the reason why that is not known. */
-  const judge = (
-    fact: CompiledFact & { form: 'selection' },
-    reading: Reading,
-    values: () => Environment | null,
-  ): boolean | string => {
+  const judge = (fact: CompiledFact & { form: 'selection' }, reading: Reading): boolean | string => {
     const { definition, where } = fact;
     if (definition.within !== undefined) {
       if (reading.daysAgo !== undefined && reading.daysAgo > Number(environment[definition.within])) return false;
@@ -227,9 +163,7 @@ export function collectFacts(
     const broader = definition.broader ?? 'unknown';
     if (!reading.exact && broader === 'ignored') return false;
     if (where !== undefined) {
-      const known = values();
-      if (known === null) return `unclear:${reading.reference}`;
-      const verdict = toTruth(where.evaluate(contextOf(fact, reading), known), where.text);
+      const verdict = toTruth(where.evaluate(contextOf(fact, reading), ask), where.text);
       if (verdict === false) return false;
       if (verdict === null) return `unclear:${reading.reference}`;
     }
@@ -304,12 +238,11 @@ export function collectFacts(
   const match = (
     fact: CompiledFact & { form: 'selection' },
     concept: string | undefined,
-    values: () => Environment | null,
     matched: Matched = { definite: [], possible: [], lacking: [] },
   ): Matched => {
     for (const kind of fact.definition.read) {
       for (const reading of candidates(fact.definition, kind, concept)) {
-        const verdict = judge(fact, reading, values);
+        const verdict = judge(fact, reading);
         if (verdict === true) matched.definite.push(reading);
         else if (verdict !== false) {
           matched.possible.push(reading);
@@ -321,10 +254,9 @@ export function collectFacts(
   };
 
   const select = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
-    const values = whenNeeded(fact);
     const matched: Matched = { definite: [], possible: [], lacking: [] };
     for (const concept of definition.of === undefined ? [undefined] : fact.concepts) {
-      match(fact, concept, values, matched);
+      match(fact, concept, matched);
     }
     const { definite, lacking } = matched;
     definite.sort(newestFirst);
@@ -369,14 +301,13 @@ export function collectFacts(
   /** Per line of a panel: surely matched, or possibly. */
   const selectLines = (fact: CompiledFact & { form: 'selection' }, definition: SelectionFact): Fact => {
     const panel = guideline.head.panels[definition.panel ?? ''] ?? {};
-    const values = whenNeeded(fact);
     const byConcept = new Map<string, Matched>();
-    for (const concept of fact.concepts) byConcept.set(concept, match(fact, concept, values));
+    for (const concept of fact.concepts) byConcept.set(concept, match(fact, concept));
     const unread = unknownKeys(fact);
     const lacking = [...byConcept.values()].flatMap((matched) => matched.lacking);
     const readings = [...byConcept.values()].flatMap((matched) => matched.definite).sort(newestFirst);
 
-    const whole = definition.whole === undefined ? undefined : match(fact, definition.whole, values);
+    const whole = definition.whole === undefined ? undefined : match(fact, definition.whole);
     if (whole !== undefined) {
       readings.unshift(...whole.definite);
       lacking.push(...whole.lacking);
@@ -506,6 +437,12 @@ export function collectFacts(
   };
 
   return { get, truth, read };
+}
+
+/** Of a truth, that it is not known is FHIRPath's empty collection; of a list, that would say there is nothing in it. */
+function itemsOf({ truth, values }: Fact): Items {
+  if (values === undefined) return toItems(truth);
+  return truth === null ? notKnown : values;
 }
 
 type Evidence = NonNullable<FactRead['readings']>[number];

@@ -129,10 +129,20 @@ describe('expressions are refused', () => {
     ['with a misspelt function', '%admitted.nott()', 'function nott() is not one of'],
     ['with a number', '%age > 40', 'number 40 stands in the expression: make it a parameter with its section'],
     ['that do not parse', '%age >', 'is not FHIRPath'],
+    ['that knowledge is not written in', '%configured.where($this > 0).exists()', 'function where() is not one of'],
+    ['whose constants do not go together', "1 < 'a'", 'A number is compared with a string'],
+    ['whose constants are no truth', "('a' | 'b') and true", '2 items stand where one truth value is expected'],
   ])('%s', (_, text, mistake) => {
     expect(findMistakes(addFact(`trial: { is: "${text}" }`))).toEqual(
       expect.arrayContaining([expect.stringContaining(`trial.is: ${mistake}`)]),
     );
+  });
+
+  it('beside all other mistakes', () => {
+    expect(findMistakes(addFact(`trial: { is: "1 < 'a'" }\ntrialOther: { is: "%fevr" }`))).toEqual([
+      expect.stringMatching(/^facts\.yaml:\d+ trial\.is: A number is compared with a string/),
+      expect.stringMatching(/^facts\.yaml:\d+ trialOther\.is: %fevr is neither/),
+    ]);
   });
 
   it('with a number where they read a reading, too', () => {

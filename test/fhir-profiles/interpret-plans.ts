@@ -91,8 +91,7 @@ export function interpretPlans(
     if (definition === undefined) throw new Error(`the Library has no parameter ${name}`);
     if ('is' in definition) return { truth: judge(definition.is) ?? definition.unknownAs ?? null };
     if ('value' in definition) {
-      const environment = environmentOf(definition.value);
-      return { list: environment === null ? null : evaluate(definition.value, environment) };
+      return { list: evaluateOpen(definition.value) };
     }
     if ('met' in definition) {
       const outcomes = definition.met.map((id) => decide(id).outcome);
@@ -115,23 +114,23 @@ export function interpretPlans(
     return environment;
   };
 
-  const judge = (expression: string): boolean | null => {
-    const parts = splitLogic(expression);
-    if (parts !== undefined) return joinTruths(parts);
+  /** What an expression gives; null where it is not known for want of a list. */
+  const evaluateOpen = (expression: string): unknown[] | null => {
+    const [condition, then, otherwise = '{}'] = argumentsOfIif(expression) ?? [];
+    const truth = condition === undefined ? null : judge(condition);
+    if (truth !== null && then !== undefined) return evaluateOpen(truth ? then : otherwise);
     const environment = environmentOf(expression);
-    if (environment === null) return null;
-    const result = evaluate(expression, environment);
-    if (result.length === 0) return null;
-    if (result.length === 1 && typeof result[0] === 'boolean') return result[0];
-    throw new Error(`${expression} is no truth`);
+    return environment === null ? null : evaluate(expression, environment);
   };
+
+  const judge = (expression: string): boolean | null => joinTruths(splitLogic(expression));
 
   const joinTruths = (logic: Logic): boolean | null => {
     if (logic.op === 'leaf') {
-      const environment = environmentOf(logic.text);
-      if (environment === null) return null;
-      const [truth] = evaluate(logic.text, environment);
-      return typeof truth === 'boolean' ? truth : null;
+      const result = evaluateOpen(logic.text);
+      if (result === null || result.length === 0) return null;
+      if (result.length === 1 && typeof result[0] === 'boolean') return result[0];
+      throw new Error(`${logic.text} is no truth`);
     }
     const truths = logic.parts.map(joinTruths);
     if (logic.op === 'not') return truths[0] === null || truths[0] === undefined ? null : !truths[0];
@@ -175,28 +174,19 @@ function namesIn(expression: string): string[] {
 
 type Logic = { op: 'leaf'; text: string } | { op: 'and' | 'or' | 'not'; parts: Logic[] };
 
-/**
- * Reads an expression that only joins names, as the Library describes: each operand is then open by itself.
- *
- * @returns `undefined` for any other expression.
- */
-function splitLogic(expression: string): Logic | undefined {
+/** What an expression joins with and, or and not(): each operand is open by itself, as the Library describes. */
+function splitLogic(expression: string): Logic {
   const text = expression.trim();
   for (const op of ['or', 'and'] as const) {
     const parts = splitAt(text, op);
-    if (parts.length > 1) {
-      const split = parts.map(splitLogic);
-      return split.includes(undefined) ? undefined : { op, parts: split as Logic[] };
-    }
+    if (parts.length > 1) return { op, parts: parts.map(splitLogic) };
   }
-  if (text.endsWith('.not()')) {
-    const inner = splitLogic(text.slice(0, -'.not()'.length));
-    return inner && { op: 'not', parts: [inner] };
+  const negated = /^(%\w+|\(.*\))\.not\(\)$/s.exec(text)?.[1];
+  if (negated !== undefined && (negated.startsWith('%') || closesAt(negated) === negated.length - 1)) {
+    return { op: 'not', parts: [splitLogic(negated)] };
   }
   if (text.startsWith('(') && closesAt(text) === text.length - 1) return splitLogic(text.slice(1, -1));
-  return /^(true|false|\{\}|%\w+(\.exists\(\)|\.empty\(\)|\s*!?=\s*'[^']*')?)$/.test(text)
-    ? { op: 'leaf', text }
-    : undefined;
+  return { op: 'leaf', text };
 }
 
 /** The operands of an operator that stands outside parentheses and quotes. */
@@ -218,6 +208,21 @@ function splitAt(text: string, operator: string): string[] {
     }
   }
   return [...parts, text.slice(from)];
+}
+
+/** Condition and branches of an expression that is all of it an `iif`. */
+function argumentsOfIif(expression: string): string[] | undefined {
+  const text = expression.trim();
+  if (!text.startsWith('iif(') || closesAt(text.slice('iif'.length)) !== text.length - 'iif'.length - 1)
+    return undefined;
+  const inside = text.slice('iif('.length, -1);
+  // Commas stand between arguments only where no parenthesis is open.
+  const cuts = [...inside].flatMap((letter, at) => (letter === ',' && isLevel(inside.slice(0, at)) ? [at] : []));
+  return [-1, ...cuts].map((cut, at) => inside.slice(cut + 1, cuts[at] ?? inside.length).trim());
+}
+
+function isLevel(text: string): boolean {
+  return text.split('(').length === text.split(')').length;
 }
 
 /** Where the parenthesis that opens a text closes. */
