@@ -194,8 +194,8 @@ describe('the two languages', () => {
 });
 
 describe('the ledger', () => {
-  it('has L1 to L31 in order, each with its own override key', () => {
-    expect(ledger.map(({ id }) => id)).toEqual(Array.from({ length: 31 }, (_, index) => `L${index + 1}`));
+  it('has L1 to L32 in order, each with its own override key', () => {
+    expect(ledger.map(({ id }) => id)).toEqual(Array.from({ length: 32 }, (_, index) => `L${index + 1}`));
     expect(new Set(ledger.map(({ override }) => override)).size).toBe(ledger.length);
   });
 
@@ -236,5 +236,5 @@ describe('the ledger', () => {
 });
 
 it('the knowledge folder loads with these texts, cautions and ledger entries', () => {
-  expect(loadKnowledge(folder).ledger).toHaveLength(31);
+  expect(loadKnowledge(folder).ledger).toHaveLength(32);
 });
