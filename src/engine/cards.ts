@@ -140,18 +140,18 @@ export function buildCards(
   };
   for (const id of service.rules) isolate([results.get(id)], () => propose(id));
 
-  const built = dropRepeated(
-    [...drafts.values()].flatMap(
-      (draft) =>
-        isolate(
-          draft.results.map(({ result }) => result),
-          () => [buildCard(guideline, draft, results, options)],
-        ) ?? [],
-    ),
+  const built = [...drafts.values()].flatMap(
+    (draft) =>
+      isolate(
+        draft.results.map(({ result }) => result),
+        () => [buildCard(guideline, draft, results, options)],
+      ) ?? [],
   );
-  const cards = dropContradicted(built.filter((card) => isWanted(card, service, options))).map(sayHowToChoose);
+  // First: what is not sent must not take a suggestion away from a card that is.
+  const wanted = built.filter((card) => isWanted(card, service, options));
+  const cards = dropContradicted(dropRepeated(wanted)).map(sayHowToChoose);
   for (const card of built) {
-    if (isWanted(card, service, options)) continue;
+    if (wanted.includes(card)) continue;
     for (const id of decisionsOf(card)) results.get(id).reason = 'only-warnings';
   }
   if (options.client.notAssessed) {
