@@ -233,11 +233,22 @@ export function compileGuideline(
 
   const labels = new Map<string, { da: string; en: string }>();
   for (const list of [concepts.analyses, concepts.conditions, concepts.procedures, concepts.drugs]) {
-    for (const { id, da, en } of list) {
-      if (labels.has(id)) mistake(`concepts ${id}`, 'the id is used twice');
-      labels.set(id, { da, en });
-    }
+    for (const { id, da, en } of list) labels.set(id, { da, en });
   }
+  const reportRepeated = (place: string, list: readonly { id: string }[], seen = new Set<string>()): void => {
+    for (const { id } of list) {
+      if (seen.has(id)) mistake(`${place} ${id}`, 'the id is used twice');
+      seen.add(id);
+    }
+  };
+  const labelled = new Set<string>();
+  for (const [list, each] of Object.entries(concepts)) {
+    const isApart = list === 'sites' || list === 'pathways';
+    reportRepeated(`concepts/${list}.yaml`, each, isApart ? new Set() : labelled);
+  }
+  reportRepeated('ledger.yaml', files.ledger);
+  reportRepeated('rules', files.rules);
+  reportRepeated('guideline.yaml services', head.services);
   const siteLabels = new Map(concepts.sites.map(({ id, da, en }) => [id, { da, en }]));
   // A pathway code of a family that no source names (lookup.ts).
   const pathwayIds = new Set([...concepts.pathways.map((pathway) => pathway.id), 'other-pathway']);
@@ -368,7 +379,6 @@ export function compileGuideline(
   const rules = new Map<string, CompiledRule>();
   for (const rule of files.rules) {
     const place = `rules ${rule.id}`;
-    if (rules.has(rule.id)) mistake(place, 'the id is used twice');
     for (const id of rule.ledger ?? []) if (!ledgerIds.has(id)) mistake(place, `ledger ${id} does not exist`);
     const at = over(place);
     const guard = <T>(

@@ -179,6 +179,31 @@ describe('facts, rules and texts fit together', () => {
       /concepts\/conditions\.yaml:\d+ ascites: the id is used twice/,
     ],
     [
+      'a concept id used in two lists',
+      { file: 'concepts/conditions.yaml', put: '- { id: ferritin, da: x, en: x, sources: none }' },
+      / ferritin: the id is used twice/,
+    ],
+    [
+      'a site id used twice',
+      { file: 'concepts/sites.yaml', find: /^(- id: \S+\n(?: .*\n)+|- \{.*\}\n)/m, put: '$1$1' },
+      /concepts\/sites\.yaml:\d+ \S+: the id is used twice/,
+    ],
+    [
+      'a pathway id used twice',
+      { file: 'concepts/pathways.yaml', find: /^(- id: \S+\n(?: .*\n)+|- \{.*\}\n)/m, put: '$1$1' },
+      /concepts\/pathways\.yaml:\d+ \S+: the id is used twice/,
+    ],
+    [
+      'a ledger id used twice',
+      { file: 'ledger.yaml', find: /^(- id: L1\n(?: .*\n)+)/m, put: '$1$1' },
+      /ledger\.yaml:\d+ L1: the id is used twice/,
+    ],
+    [
+      'a service id used twice',
+      { file: 'guideline.yaml', find: /(id: \S+-)order-sign$/m, put: '$1order-select' },
+      /guideline\.yaml:\d+ services \S+-order-select: the id is used twice/,
+    ],
+    [
       'a question without a card',
       addRule('["%admitted"]', 'ask: { if: "%isMan", indicator: info }'),
       /MAS-99: `ask` needs a `card`/,
