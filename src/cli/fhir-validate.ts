@@ -2,6 +2,7 @@ import { indexStructureDefinitionBundle, OperationOutcomeError, validateResource
 import type { ReadChart } from '../engine/chart-reader.ts';
 import { codingsOf, isObject, type Json, listOf, referenceKeyOf, statusCodeOf } from '../engine/resources.ts';
 import type { Chart, Reading, Sources } from '../engine/types.ts';
+import { sayAmount } from '../engine/wording.ts';
 import type { FhirResource } from './fhir-artefact.ts';
 import { coreCanonical, readCoreStructures, readCoreTerminology } from './fhir-core.ts';
 import { checkProfile, type Issue, type ProfileContext } from './fhir-profile-check.ts';
@@ -275,15 +276,14 @@ function gatherSources(resources: readonly FhirResource[]): Sources {
 }
 
 function describeReading(reading: Reading): string {
-  const { kind, concept, exact, value, atLeast, atMost, unit, abnormal, status, certainty, sites, date, role } =
-    reading;
-  const number = value ?? (atLeast !== undefined ? `> ${atLeast}` : atMost !== undefined ? `< ${atMost}` : undefined);
+  const { kind, concept, exact, abnormal, status, certainty, sites, date, role } = reading;
+  const amount = sayAmount(reading, 'en');
   return [
     role === undefined ? kind : `${kind} (${role})`,
     concept,
     exact ? undefined : '(by a broader code)',
-    number === undefined ? undefined : `${number}${unit === undefined || unit === '1' ? '' : ` ${unit}`}`,
-    kind === 'result' && number === undefined && reading.positive === undefined
+    amount,
+    kind === 'result' && amount === undefined && reading.positive === undefined
       ? 'without a number it could read'
       : undefined,
     abnormal === undefined || abnormal === 'no' ? undefined : abnormal,

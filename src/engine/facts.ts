@@ -448,7 +448,7 @@ function itemsOf({ truth, values }: Fact): Items {
 type Evidence = NonNullable<FactRead['readings']>[number];
 
 function asEvidence(reading: Reading): Evidence {
-  const { reference, concept, date, value, atLeast, atMost, unit, abnormal } = reading;
+  const { reference, concept, date, value, atLeast, atMost, open, unit, abnormal } = reading;
   return {
     reference,
     concept,
@@ -456,6 +456,7 @@ function asEvidence(reading: Reading): Evidence {
     ...(value !== undefined && { value }),
     ...(atLeast !== undefined && { atLeast }),
     ...(atMost !== undefined && { atMost }),
+    ...(open !== undefined && { open }),
     ...(unit !== undefined && { unit }),
     ...(abnormal !== undefined && { abnormal }),
   };

@@ -166,7 +166,10 @@ export interface FactRead {
   /** Set or value facts: what FHIRPath saw. */
   values?: (string | number | boolean)[];
   /** The readings behind it, newest first. */
-  readings?: Pick<Reading, 'reference' | 'concept' | 'date' | 'value' | 'atLeast' | 'atMost' | 'unit' | 'abnormal'>[];
+  readings?: Pick<
+    Reading,
+    'reference' | 'concept' | 'date' | 'value' | 'atLeast' | 'atMost' | 'open' | 'unit' | 'abnormal'
+  >[];
   /** Unknown because of: prefetch keys not known (`key:reports`), broader codes (`broader:Condition/1`), members not recorded. */
   lacking?: string[];
 }

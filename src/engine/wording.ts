@@ -22,27 +22,10 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
   const nameOf = (id: string): string => guideline.labels.get(id)?.[language] ?? missing[id] ?? id;
   const siteOf = (id: string): string => guideline.siteLabels.get(id)?.[language] ?? id;
   const formatDate = (date: string): string => (language === 'en' ? date : date.split('-').reverse().join('.'));
-  const number = (value: number): string => {
-    const rounded = String(Math.round(value * 1000) / 1000);
-    return language === 'da' ? rounded.replace('.', ',') : rounded;
-  };
-
   const nameReading = (reading: Reading): string => {
     if (reading.kind !== 'marker') return nameOf(reading.concept);
     const pathway = guideline.pathways.get(reading.concept)?.[language] ?? reading.concept;
     return reading.stage === undefined ? pathway : `${pathway} (${reading.code})`;
-  };
-
-  const describeValue = ({ value, atLeast, atMost, unit }: Reading): string | undefined => {
-    const amount =
-      value !== undefined
-        ? number(value)
-        : atLeast !== undefined
-          ? `> ${number(atLeast)}`
-          : atMost !== undefined
-            ? `< ${number(atMost)}`
-            : undefined;
-    return amount === undefined || unit === undefined || unit === '1' ? amount : `${amount} ${spellUnit(unit)}`;
   };
 
   const describe = (reading: Reading): string => {
@@ -54,9 +37,9 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
       site === undefined || name.toLowerCase().includes(siteOf(site).toLowerCase()) ? undefined : siteOf(site),
       side === undefined ? undefined : labels[side],
       count === undefined ? undefined : labels[count],
-      size === undefined ? undefined : `${number(size)} mm`,
+      size === undefined ? undefined : `${sayNumber(size, language)} mm`,
       tender === undefined ? undefined : labels[tender ? 'tender' : 'notTender'],
-      describeValue(reading),
+      sayAmount(reading, language),
       abnormal === undefined || abnormal === 'no' ? undefined : labels[abnormal],
     ].filter((part) => part !== undefined);
     return [
@@ -76,6 +59,31 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
   };
 
   return { nameOf, describe, formatDate, nameSections };
+}
+
+/** What a result comes to, `4,2 mmol/L` or `≥ 90 mL/min`; undefined where it has no number. */
+export function sayAmount(
+  { value, atLeast, atMost, open, unit }: Pick<Reading, 'value' | 'atLeast' | 'atMost' | 'open' | 'unit'>,
+  language: Language,
+): string | undefined {
+  const amount =
+    value !== undefined
+      ? sayNumber(value, language)
+      : atLeast !== undefined
+        ? `${open ? '>' : '≥'} ${sayNumber(atLeast, language)}`
+        : atMost !== undefined
+          ? `${open ? '<' : '≤'} ${sayNumber(atMost, language)}`
+          : undefined;
+  return amount === undefined || unit === undefined || unit === '1' ? amount : `${amount} ${spellUnit(unit)}`;
+}
+
+/** Three decimals, and two digits of what is too small for them. */
+function sayNumber(value: number, language: Language): string {
+  const isSmall = value !== 0 && Math.abs(value) < 0.01;
+  const rounded = isSmall
+    ? value.toLocaleString('en', { maximumSignificantDigits: 2 })
+    : String(Math.round(value * 1000) / 1000);
+  return language === 'da' ? rounded.replace('.', ',') : rounded;
 }
 
 /** UCUM as clinicians write it: `ug/L` -> `µg/L`, `10*9/L` -> `10⁹/L`, `mL/min/{1.73_m2}` -> `mL/min/1,73 m²`. */

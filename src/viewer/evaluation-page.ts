@@ -4,6 +4,7 @@ import type { FeedbackComment, StoredEvaluation, StoredFeedback } from '../audit
 import type { CompiledGuideline, Language } from '../engine/compile.ts';
 import type { Miss, NearestMiss } from '../engine/nearest-miss.ts';
 import type { Decision, FactRead } from '../engine/types.ts';
+import { sayAmount } from '../engine/wording.ts';
 import { formatNumber, formatTime } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { PageContext } from './layout.ts';
@@ -211,18 +212,10 @@ function describeReading(
   texts: Texts,
   language: Language,
 ): Html {
-  const { concept, value, atLeast, atMost, unit, date, reference } = reading;
-  const number =
-    value !== undefined
-      ? formatNumber(value, language)
-      : atLeast !== undefined
-        ? `> ${formatNumber(atLeast, language)}`
-        : atMost !== undefined
-          ? `< ${formatNumber(atMost, language)}`
-          : undefined;
+  const { concept, date, reference } = reading;
   const parts = [
     guideline.labels.get(concept)?.[language] ?? concept,
-    number === undefined ? undefined : [number, unit === '1' ? undefined : unit].filter(Boolean).join(' '),
+    sayAmount(reading, language),
     sayDirection(reading.abnormal, guideline, language),
     date,
   ].filter((part) => part !== undefined);

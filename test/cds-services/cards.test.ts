@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Card } from '../../src/engine/cards.ts';
 import type { Suggestion } from '../../src/engine/suggestions.ts';
+import { loadKnowledge } from '../../src/knowledge.ts';
+import { withEditedKnowledge } from '../edit-knowledge.ts';
 import { buildContext, buildPrefetch, casePatientId } from './build-bundle.ts';
 import type { Case } from './case.ts';
-import { concepts, decideCase, readCases } from './decide-cases.ts';
+import { concepts, decideCase, decideChart, readCaseChart, readCases } from './decide-cases.ts';
 
 const cases = readCases();
 
@@ -38,6 +40,44 @@ describe('what a card tells beside its lists', () => {
         }
       }
     }
+  });
+});
+
+describe('what the trace keeps of a result outside what could be measured', () => {
+  it('says whether the limit itself is excluded', () => {
+    const kept = cases.flatMap((testCase) => {
+      const chart = readCaseChart(testCase).readings.filter(({ atLeast, atMost }) => (atLeast ?? atMost) !== undefined);
+      if (chart.length === 0) return [];
+      const read = decideCase(testCase).decisions.flatMap(({ facts }) =>
+        facts.flatMap(({ readings = [] }) => readings),
+      );
+      return chart.flatMap(({ reference, concept, open }) =>
+        read
+          .filter((each) => each.reference === reference && each.concept === concept)
+          .map((each) => [testCase.id, each.open === open]),
+      );
+    });
+    expect(kept.length).toBeGreaterThan(0);
+    expect(kept.filter(([, isKept]) => !isKept)).toEqual([]);
+  });
+});
+
+describe('where warnings alone are sent', () => {
+  it('a card keeps what an unsent one would have suggested in its place', () => {
+    const both = cases.find(({ id }) => id === 'ORD-04 PET-CT and CT-TAB together make one card');
+    if (both === undefined) throw new Error('No case with a CT of the neck beside a PET-CT');
+    // The PET-CT's own card, of information, would replace it by the same CT of the neck.
+    const asWarning = {
+      file: 'rules/7-ordering.yaml',
+      find: /(- id: ORD-04[\s\S]*?topic: )imaging-choice/,
+      put: '$1organ-pathway',
+    };
+    const edited = withEditedKnowledge([asWarning], loadKnowledge);
+    const testCase: Case = { ...both, client: { ...both.client, orderSignOnly: 'warnings' } };
+    const { cards } = decideChart(edited, testCase, readCaseChart(testCase));
+    expect(cards.map(({ suggestions = [] }) => suggestions.map(({ label }) => label))).toEqual([
+      ['Tilføj CT af halsen'],
+    ]);
   });
 });
 
