@@ -67,6 +67,14 @@ export async function readBody(
         held += chunk.length;
         chunks.push(chunk);
       });
+      if (source !== request) {
+        // Gzip may hold any number of parts that inflate to nothing.
+        let onWire = 0;
+        request.on('data', (chunk: Buffer) => {
+          onWire += chunk.length;
+          if (onWire > limit.bytes) reject(tooLarge(limit));
+        });
+      }
       source.once('end', resolve);
       source.once('error', () => reject(unreadable()));
       request.once('error', () => reject(unreadable()));
@@ -75,6 +83,7 @@ export async function readBody(
   } catch (error) {
     release();
     source.removeAllListeners('data');
+    request.removeAllListeners('data');
     // What is still to come is read and thrown away, so that the client gets to read the answer.
     request.unpipe();
     if (source !== request) source.destroy();

@@ -25,8 +25,9 @@ export interface PoolOptions {
 export interface WorkerCall {
   id: number;
   job: Omit<Job, 'client'>;
-  clientId: string;
-  /** Sent once: left out where it is the one sent before under this id. */
+  /** Place in which the worker keeps the client. */
+  place: number;
+  /** Sent once: left out where it is the one in this place. */
   client?: Client;
 }
 
@@ -56,8 +57,8 @@ interface Seat {
   thread: Worker;
   state: 'starting' | 'ready' | 'ended';
   running: Map<number, Task>;
-  /** The clients its thread has, by id. */
-  clients: Map<string, Client>;
+  /** The places of the clients its thread has, the one longest not used first. */
+  clients: Map<Client, number>;
 }
 
 /**
@@ -66,6 +67,8 @@ interface Seat {
  * tenth more. A `--max-semi-space-size` on the command line would hold for every thread, instead of this.
  */
 const maxYoungGenerationSizeMb = 3 * 32;
+/** Clients a worker keeps: those of profiles that were exchanged are not used again and give way. */
+const mostClients = 256;
 /** Milliseconds before a worker that died while starting is started again. */
 const restartPause = 1000;
 
@@ -150,9 +153,9 @@ export function createPool(options: PoolOptions): Pool {
     seat.running.set(id, task);
     const { client, ...job } = task.job;
     // Copying a profile to the thread costs more than finding out that it has it.
-    const isKnown = seat.clients.get(client.id) === client;
-    if (!isKnown) seat.clients.set(client.id, client);
-    const call: WorkerCall = { id, job, clientId: client.id, ...(!isKnown && { client }) };
+    const isKnown = seat.clients.has(client);
+    const place = placeClient(seat.clients, client);
+    const call: WorkerCall = { id, job, place, ...(!isKnown && { client }) };
     seat.thread.postMessage(call, [task.job.body.buffer]);
     // Nothing in an evaluation takes this long: the thread is stuck.
     const stuck = setTimeout(() => {
@@ -210,6 +213,19 @@ export function createPool(options: PoolOptions): Pool {
       }
     },
   };
+}
+
+/** By the object: clients of several tenants have one id. */
+function placeClient(clients: Map<Client, number>, client: Client): number {
+  const [oldest] = clients.keys();
+  let place = clients.get(client) ?? clients.size;
+  if (place >= mostClients && oldest !== undefined) {
+    place = clients.get(oldest) ?? 0;
+    clients.delete(oldest);
+  }
+  clients.delete(client);
+  clients.set(client, place);
+  return place;
 }
 
 const isReady = (seat: Seat): boolean => seat.state === 'ready';

@@ -31,11 +31,11 @@ const evaluate = createEvaluate({
   ...rest,
 });
 
-const clients = new Map<string, Client>();
+const clients: Client[] = [];
 
-parentPort?.on('message', async ({ id, job, clientId, client = clients.get(clientId) }: WorkerCall) => {
+parentPort?.on('message', async ({ id, job, place, client = clients[place] }: WorkerCall) => {
   if (client === undefined) throw new Error('A client was left out that was never sent.');
-  clients.set(clientId, client);
+  clients[place] = client;
   const answer = await evaluate({ ...job, client });
   const moved = 'error' in answer ? [] : [answer.response.buffer, answer.record.json.buffer];
   parentPort?.postMessage({ id, answer } satisfies WorkerReply, moved);

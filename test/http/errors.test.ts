@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
@@ -209,6 +211,23 @@ describe('gzip', () => {
 
   it('that inflates beyond the limit is refused', async () => {
     expectOutcome(await send(gzipSync(Buffer.alloc(20 * limits.bodyBytes, ' '))), 413, 'too-long');
+  });
+
+  it('that is larger than the limit as it is sent is refused, though it inflates to nothing', async () => {
+    const { app } = createTestApp({ limits: { ...limits, bodyBytes: 100_000 } });
+    const server = app.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const parts = new Blob([Buffer.concat(Array.from({ length: 20_000 }, () => gzipSync('')))]);
+    // As a stream: without Content-Length.
+    const response = await fetch(`http://127.0.0.1:${port}/cds-services/view`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' },
+      body: parts.stream(),
+      duplex: 'half',
+    } as RequestInit);
+    expect(response.status).toBe(413);
+    server.close();
   });
 });
 

@@ -17,7 +17,7 @@ parentPort?.on('message', (call: WorkerCall) => {
       held.push(call);
       break;
     case 'client':
-      answer(call, `${call.clientId} ${call.client?.language ?? 'as before'}`);
+      answer(call, call.client === undefined ? `place ${call.place}` : `${call.client.id} to place ${call.place}`);
       break;
     default:
       for (const one of held.splice(0)) answer(one);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { demoClient } from '../../src/clients/client.ts';
+import { type Client, demoClient } from '../../src/clients/client.ts';
 import type { Answer, Job } from '../../src/http/evaluate.ts';
 import { createPool, type Pool, type PoolOptions } from '../../src/http/pool.ts';
 
@@ -47,15 +47,27 @@ describe('the worker pool', () => {
     expect(asked.body.byteLength).toBe(0);
   });
 
-  it('sends a worker the profile of a client once, and again when it has changed', async () => {
+  const askAs = async (pool: Pool, client: Client): Promise<string> => {
+    const answer = await pool.evaluate({ ...job(small, 'client'), client });
+    return 'error' in answer ? answer.error.message : '';
+  };
+
+  it('sends a worker each client of a profile once, though tenants share its id', async () => {
     const pool = await startPool();
-    const changed = { ...demoClient, language: 'en' as const };
-    const said: unknown[] = [];
-    for (const client of [demoClient, demoClient, changed, changed, demoClient]) {
-      said.push(await pool.evaluate({ ...job(small, 'client'), client }));
-    }
-    const messages = ['demo da', 'demo as before', 'demo en', 'demo as before', 'demo da'];
-    expect(said).toEqual(messages.map((message) => ({ error: { code: 'echo', status: 500, message } })));
+    const south = { ...demoClient };
+    const said: string[] = [];
+    for (const client of [demoClient, south, demoClient, south]) said.push(await askAs(pool, client));
+    expect(said).toEqual(['demo to place 0', 'demo to place 1', 'place 0', 'place 1']);
+  });
+
+  it('keeps so many clients, and lets go of the one longest not used', async () => {
+    const pool = await startPool();
+    const clients = Array.from({ length: 256 }, () => ({ ...demoClient }));
+    for (const client of clients) await askAs(pool, client);
+    const [first = demoClient, second = demoClient] = clients;
+    expect(await askAs(pool, first)).toBe('place 0');
+    expect(await askAs(pool, { ...demoClient })).toBe('demo to place 1');
+    expect(await askAs(pool, second)).toBe('demo to place 2');
   });
 
   it('gives a job to the worker with the fewest', async () => {
