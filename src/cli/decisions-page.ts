@@ -1,5 +1,5 @@
 import type { CompiledGuideline, CompiledRule, KnowledgeFiles, Language } from '../engine/compile.ts';
-import { findWords, type PlainWords } from './plain-words.ts';
+import { findWords, type PlainWords } from '../engine/plain-words.ts';
 import { countCodes } from './traceability-page.ts';
 import type { Uses } from './uses.ts';
 
@@ -41,7 +41,7 @@ export function renderDecisions(files: KnowledgeFiles, guideline: CompiledGuidel
 
 function renderLanguage(files: KnowledgeFiles, guideline: CompiledGuideline, uses: Uses, language: Language): string[] {
   const linkTo = (fact: string, says: string): string => `[${says}](#${language}-${fact.toLowerCase()})`;
-  const words = findWords(files, guideline, language, linkTo);
+  const words = findWords(guideline, language, linkTo);
   const reached = [...guideline.facts.keys()].filter((fact) => uses.reachedFacts.has(fact));
   return [
     `## ${headings.title[language]}`,

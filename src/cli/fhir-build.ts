@@ -25,8 +25,8 @@ export function readSource(folder: string): Source {
 }
 
 /** The terminology and the knowledge as FHIR: everything that is generated from the knowledge folder alone. */
-export function exportAll({ guideline, files }: Source): FhirResource[] {
-  return [...exportTerminology(guideline), ...exportKnowledge(guideline, files)];
+export function exportAll({ guideline }: Source): FhirResource[] {
+  return [...exportTerminology(guideline), ...exportKnowledge(guideline)];
 }
 
 /** Profiles, extensions and examples, compiled from FSH, in the version of the knowledge. */

@@ -1,9 +1,9 @@
 import { type CompiledFact, type CompiledGuideline, keysOfKind } from '../engine/compile.ts';
+import { findWords, type PlainWords } from '../engine/plain-words.ts';
 import type { ReadingKind } from '../engine/types.ts';
 import type { FhirResource, Labels } from './fhir-artefact.ts';
 import type { Source } from './fhir-build.ts';
 import { expandStart, publishedUris, spell } from './fhir-terminology.ts';
-import { findWords, type PlainWords } from './plain-words.ts';
 import { allFactsOf, findUses } from './uses.ts';
 
 type Selection = CompiledFact & { form: 'selection' };
@@ -88,10 +88,10 @@ const chapters: readonly { title: string; kinds: readonly ReadingKind[]; profile
 
 /** Writes the page for integrators: per fact what to send, what happens without it, and which decisions need it. */
 export function renderIntegratorPage(source: Source): string {
-  const { guideline, files } = source;
+  const { guideline } = source;
   const { head } = guideline;
   const uses = findDecisions(source);
-  const words = findWords(files, guideline, 'en', (name, says) => `${says} (\`${name}\`)`);
+  const words = findWords(guideline, 'en', (name, says) => `${says} (\`${name}\`)`);
   const entries = groupFacts(guideline);
   const profileLink = (id: string): string => `[${id}](../fhir-profiles/built/StructureDefinition-${id}.json)`;
   const chapter = ({ title, kinds, profiles, text }: (typeof chapters)[number]): string => {

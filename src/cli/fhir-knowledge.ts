@@ -5,11 +5,10 @@ import type {
   CompiledRule,
   CompiledService,
   CompiledSuggestion,
-  KnowledgeFiles,
   Language,
 } from '../engine/compile.ts';
+import { findWords, type PlainWords } from '../engine/plain-words.ts';
 import { describeArtefact, type FhirResource, type Labels, translate } from './fhir-artefact.ts';
-import { findWords, type PlainWords } from './plain-words.ts';
 
 type Words = Readonly<Record<Language, PlainWords>>;
 
@@ -37,10 +36,8 @@ const priorities = { info: 'routine', warning: 'urgent', critical: 'stat' } as c
  *
  * Conditions are the rules' own FHIRPath over the facts (`%name`), three-valued: empty is unknown.
  */
-export function exportKnowledge(guideline: CompiledGuideline, files: KnowledgeFiles): FhirResource[] {
-  const words = bothLanguages((language) =>
-    findWords(files, guideline, language, (name, says) => `${says} (%${name})`),
-  );
+export function exportKnowledge(guideline: CompiledGuideline): FhirResource[] {
+  const words = bothLanguages((language) => findWords(guideline, language, (name, says) => `${says} (%${name})`));
   const rules = [...guideline.rules.values()];
   return [
     exportFacts(guideline, words),

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { findWords } from '../engine/plain-words.ts';
 import { KnowledgeError } from '../errors.ts';
 import { loadKnowledge, readKnowledge } from '../knowledge.ts';
 import { describeRule } from './decisions-page.ts';
-import { findWords } from './plain-words.ts';
 import { findUses } from './uses.ts';
 
 const usage = `npm run knowledge -- <command>
@@ -63,7 +63,7 @@ function explain(folder: string, id: string, language: 'da' | 'en'): Outcome {
     return { lines: [`No decision ${id}; there are ${[...guideline.rules.keys()].join(', ')}`], code: 1 };
   const { files } = readKnowledge(folder);
   const uses = findUses(files, guideline);
-  const words = findWords(files, guideline, language, (fact, says) => `${says} (${fact})`);
+  const words = findWords(guideline, language, (fact, says) => `${says} (${fact})`);
   const named = [...(uses.factsOfConditions.get(rule.id) ?? [])];
   return {
     lines: [

@@ -126,6 +126,8 @@ export interface CompiledGuideline {
   /** Labels of analyses, conditions, procedures and drugs, by id; sites and pathways use some of the same ids. */
   labels: ReadonlyMap<string, { da: string; en: string }>;
   siteLabels: ReadonlyMap<string, { da: string; en: string }>;
+  /** What a fact says of itself, by its name. */
+  says: ReadonlyMap<string, { da: string; en: string }>;
   /** By id of an analysis or condition: the facts that explain it. */
   explainedBy: ReadonlyMap<string, readonly string[]>;
   analyses: ReadonlyMap<string, Analysis>;
@@ -532,6 +534,7 @@ export function compileGuideline(
     spellings: files.spellings,
     labels,
     siteLabels,
+    says: new Map(Object.entries(files.facts).flatMap(([name, { says }]) => (says ? [[name, says]] : []))),
     explainedBy,
     analyses: new Map(concepts.analyses.map((analysis) => [analysis.id, analysis])),
     procedures: new Map(concepts.procedures.map((procedure) => [procedure.id, procedure])),

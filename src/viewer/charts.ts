@@ -7,6 +7,8 @@ import type { Texts } from './texts.ts';
 /** What a chart is drawn of. */
 export interface ChartInput {
   title: string;
+  /** What the shares are taken of. */
+  shareOf: string;
   periods: readonly { period: string; count: number; of: number }[];
   /** Knowledge versions by the first period they were used in; the first one is not marked. */
   versions: readonly { knowledge: string; period: string }[];
@@ -18,11 +20,17 @@ const leastPoints = 2;
 /** Labels on the axis of time. */
 const timeLabels = 6;
 
+/** The points of a control chart that are not there by chance. */
+export function findOutside(periods: ChartInput['periods']): ControlChart {
+  const { mean, points } = chartShares(periods);
+  return { mean, points: points.length < leastPoints ? [] : points.filter(({ isOutside }) => isOutside) };
+}
+
 /** A control chart as SVG, with the same figures as a table below it. */
 export function renderControlChart(input: ChartInput, texts: Texts, language: Language): Html {
   const chart = chartShares(input.periods);
   if (chart.points.length < leastPoints) {
-    return html`<figure class="chart"><figcaption>${input.title}</figcaption><p>${texts.fewPoints}</p></figure>`;
+    return html`<figure class="chart"><figcaption>${input.title} <span>${input.shareOf}</span></figcaption><p>${texts.fewPoints}</p></figure>`;
   }
   const { points, mean } = chart;
   const top = niceTop(
@@ -39,8 +47,8 @@ export function renderControlChart(input: ChartInput, texts: Texts, language: La
   });
   const every = Math.max(1, Math.ceil(points.length / timeLabels));
   return html`<figure class="chart">
-<figcaption>${input.title}</figcaption>
-<svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${label}">
+<figcaption>${input.title} <span>${input.shareOf}</span></figcaption>
+<div class="scroll" tabindex="0" role="region" aria-label="${input.title}"><svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${label}">
 ${[0, top / 2, top].map(
   (
     share,
@@ -64,7 +72,7 @@ ${marks.map(
 )}
 <path class="line" d="${line(({ share }) => share)}"/>
 ${points.map((point, at) => renderPoint(point, scale.x(at), scale.y(point.share), texts, language))}
-</svg>
+</svg></div>
 <p class="legend"><span class="key line">${texts.share}</span> <span class="key mean">${texts.mean} ${formatShare(mean, 1, language)}</span>
 <span class="key limit">${texts.limits}</span> ${outside.length > 0 && html`<span class="key outside">${texts.outside}: ${outside.length}</span>`}
 ${marks.length > 0 && html`<span class="key version">${texts.newKnowledge}</span>`}</p>

@@ -36,7 +36,7 @@ export function renderCompare(
     (choice) => html`<option value="${choice}"${choice === form.knowledge && html` selected`}>${choice}</option>`,
   )}</select></label>
 <label>${texts.most}<input type="number" name="most" min="1" max="10000" value="${form.most}" required></label>
-<p class="actions"><button class="main" type="submit">${texts.run}</button></p></form></section>
+<p class="actions"><button class="main" type="submit">${texts.run}</button></p></form>${choices.length === 0 && html`<p class="help">${texts.noChoices}</p>`}</section>
 ${comparison !== undefined && renderComparison(comparison, guideline, texts, language)}`;
 }
 
@@ -71,11 +71,11 @@ function renderComparison(
 ${erased > 0 && html`<li><strong>${formatNumber(erased, language)}</strong>${texts.erased}</li>`}
 ${unreadable > 0 && html`<li class="wrong"><strong>${formatNumber(unreadable, language)}</strong>${texts.unreadable}</li>`}</ul>
 ${notReproducedCount > 0 && html`<p class="wrong">${texts.notReproduced}: ${notReproducedCount}</p><ul class="plain">${notReproduced.map((id) => html`<li>${link(id)}</li>`)}</ul>`}</section>
-<section class="long"><h2>${texts.allDecisions}</h2>
+<section class="long"><h2>${texts.byDecision}</h2>
 ${
   decisions.length === 0
     ? html`<p>${texts.noChanges}</p>`
-    : html`<div class="scroll" tabindex="0" role="region" aria-label="${texts.allDecisions}"><table><thead><tr><th scope="col">${texts.decision}</th><th scope="col" class="number">${texts.gained}</th><th scope="col" class="number">${texts.lost}</th>
+    : html`<div class="scroll" tabindex="0" role="region" aria-label="${texts.byDecision}"><table><thead><tr><th scope="col">${texts.decision}</th><th scope="col" class="number">${texts.gained}</th><th scope="col" class="number">${texts.lost}</th>
 <th scope="col" class="number">${texts.changed}</th><th scope="col">${texts.outcomes}</th></tr></thead><tbody>${decisions.map(
         ({
           decision,

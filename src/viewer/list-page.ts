@@ -3,7 +3,7 @@ import type { CompiledGuideline } from '../engine/compile.ts';
 import { formatTime } from './format.ts';
 import { type Html, html } from './html.ts';
 import { addParameter, base, type PageContext } from './layout.ts';
-import { nameReason } from './overview-page.ts';
+import { findViewerWords } from './words.ts';
 
 /** What the list is asked for, as it stands in the address. */
 export type Filters = Readonly<Record<string, string | undefined>>;
@@ -17,6 +17,7 @@ export function renderList(
   hasMore: boolean,
 ): Html {
   const { texts, language, role, address } = context;
+  const words = findViewerWords(guideline, language);
   const last = evaluations.at(-1);
   const query = new URL(address, 'http://page').search;
   return html`${renderFilters(context, guideline, filters)}
@@ -29,8 +30,8 @@ ${
 ${role === 'reviewer' && html`<th scope="col">${texts.patientKey}</th>`}</tr></thead>
 <tbody>${evaluations.map(
         (each) => html`<tr><td class="id">${formatTime(each.time, language)}</td>
-<th scope="row"><a class="code" href="${base}/evaluations/${each.id}">${each.id}</a></th>
-<td class="id">${each.hook}</td><td>${each.client}${each.tenant !== undefined && html` <span class="soft">${each.tenant}</span>`}</td><td>${each.knowledge}</td>
+<th scope="row"><a class="code" href="${base}/evaluations/${each.id}" title="${each.id}">${each.id.slice(0, 8)}</a></th>
+<td>${words.ofHook(each.hook)}</td><td>${each.client}${each.tenant !== undefined && html` <span class="soft">${each.tenant}</span>`}</td><td>${each.knowledge}</td>
 <td class="number">${each.erasedAt === undefined ? each.cards : texts.erased}</td>
 ${
   role === 'reviewer' &&
@@ -56,6 +57,7 @@ function renderFilters({ texts, language, role }: PageContext, guideline: Compil
     html`<label>${label}<select name="${name}"><option value="">${texts.any}</option>${options.map(
       ([value, shown]) => html`<option value="${value}"${filters[name] === value && html` selected`}>${shown}</option>`,
     )}</select></label>`;
+  const words = findViewerWords(guideline, language);
   const { head, rules, services } = guideline;
   return html`<section><h2>${texts.filters}</h2><form class="filters" method="get" action="${base}/evaluations">
 ${input('from', texts.from, 'date')}${input('to', texts.to, 'date')}
@@ -72,17 +74,17 @@ ${select(
 ${select(
   'topic',
   texts.topic,
-  Object.keys(head.topics).map((topic) => [topic, guideline.texts[language].topics[topic] ?? topic]),
+  Object.keys(head.topics).map((topic) => [topic, words.ofTopic(topic)]),
 )}
 ${select(
   'reason',
   texts.reason,
-  guideline.texts[language].overrideReasons.map(({ code }) => [code, nameReason(code, guideline, language)]),
+  guideline.texts[language].overrideReasons.map(({ code }) => [code, words.ofReason(code)]),
 )}
 ${select(
   'key',
   texts.key,
-  Object.keys(head.prefetch).map((key) => [key, key]),
+  Object.keys(head.prefetch).map((key) => [key, `${words.ofKey(key)} (${key})`]),
 )}
 ${select(
   'state',
@@ -92,7 +94,7 @@ ${select(
 ${select(
   'hook',
   texts.hook,
-  [...new Set([...services.values()].map(({ hook }) => hook))].map((hook) => [hook, hook]),
+  [...new Set([...services.values()].map(({ hook }) => hook))].map((hook) => [hook, `${words.ofHook(hook)} (${hook})`]),
 )}
 ${input('client', texts.client)}
 ${role === 'reviewer' && html`${input('patientKey', texts.patientKey)}${input('hookInstance', texts.hookInstance)}`}

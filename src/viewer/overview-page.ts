@@ -1,9 +1,10 @@
 import type { DecisionStatistics, Statistics } from '../audit/statistics.ts';
 import type { CompiledGuideline, Language } from '../engine/compile.ts';
-import { renderControlChart, renderSparkline } from './charts.ts';
+import { findOutside, renderControlChart, renderSparkline } from './charts.ts';
 import { formatNumber, formatShare } from './format.ts';
 import { type Html, html } from './html.ts';
 import { base, type PageContext } from './layout.ts';
+import { findViewerWords, type Words } from './words.ts';
 
 /** The time a page of statistics is about. */
 export interface TimeSpan {
@@ -14,13 +15,20 @@ export interface TimeSpan {
   client?: string;
 }
 
+/** Above its limits, a decision with fewer cases in a period is not pointed out: the limits say little of so few. */
+const fewestCases = 3;
+/** Decisions of one period that stand side by side; more are folded. */
+const mostNotices = 6;
+
 /** What happened in a time: decisions, sources that could not be read, time taken, reasons. */
 export function renderOverview(
   { texts, language }: PageContext,
   guideline: CompiledGuideline,
   statistics: Statistics,
   span: TimeSpan,
+  { feedbackDays, hasRecords }: { feedbackDays: number; hasRecords: boolean },
 ): Html {
+  const words = findViewerWords(guideline, language);
   const { evaluations, decisions, unknownKeys, latency, reasons } = statistics;
   const shown = decisions.filter(({ total }) => total.shown > 0);
   const silent = decisions.filter(({ total }) => total.shown === 0);
@@ -36,21 +44,24 @@ export function renderOverview(
 <li><strong>${formatShare(settled('ignored'), settled('shown'), language)}</strong>${texts.ignored}</li>
 ${latency.map(
   ({ share, milliseconds }) =>
-    html`<li><strong>${milliseconds === undefined ? texts.above : `≤ ${formatNumber(milliseconds, language)} ms`}</strong>${formatShare(share, 1, language)} ${texts.latencyShare}</li>`,
+    html`<li><strong>${milliseconds === undefined ? texts.above : `≤ ${formatNumber(milliseconds, language)} ms`}</strong>${texts.latencyShare.replace('{share}', formatShare(share, 1, language))}</li>`,
 )}
 </ul></section>
-<section class="long"><h2>${texts.allDecisions}</h2><p class="help">${texts.decisionsHelp}</p>
-${evaluations === 0 ? html`<p>${texts.notInChart}</p>` : renderDecisions(shown, silent, guideline, span, language, texts)}
+${evaluations > 0 && renderNotices(decisions, words, span, language, texts)}
+<section class="long"><h2>${texts.allDecisions}</h2><p class="help">${texts.decisionsHelp} ${feedbackDays}.</p>
+${evaluations === 0 ? html`<p>${hasRecords ? texts.notInChart : texts.noRecords}</p>` : renderDecisions(shown, silent, guideline, span, language, texts)}
 </section>
 <div class="columns">
 <section><h2>${texts.keysTitle}</h2><p class="help">${texts.keysHelp}</p>${
     unknownKeys.length === 0
-      ? html`<p>${texts.keysNone}</p>`
+      ? html`<p>${evaluations === 0 ? '–' : texts.keysNone}</p>`
       : html`<div class="scroll" tabindex="0" role="region" aria-label="${texts.keysTitle}"><table><thead><tr><th scope="col">${texts.key}</th>
 <th scope="col" class="number">${texts.missing}</th><th scope="col" class="number">${texts.failed}</th><th scope="col" class="number">${texts.truncated}</th></tr></thead>
 <tbody>${unknownKeys.map(
           ({ key, ...states }) =>
-            html`<tr><th scope="row"><code>${key}</code></th>${(['missing', 'failed', 'truncated'] as const).map(
+            html`<tr><th scope="row">${words.ofKey(key)} <code class="soft">${key}</code></th>${(
+              ['missing', 'failed', 'truncated'] as const
+            ).map(
               (state) =>
                 html`<td class="number">${
                   states[state] === 0
@@ -68,11 +79,54 @@ ${evaluations === 0 ? html`<p>${texts.notInChart}</p>` : renderDecisions(shown, 
           ({
             code,
             count,
-          }) => html`<tr><th scope="row"><a href="${listAddress({ reason: code }, span)}">${nameReason(code, guideline, language)}</a></th>
+          }) => html`<tr><th scope="row"><a href="${listAddress({ reason: code }, span)}">${words.ofReason(code)}</a></th>
 <td class="number">${formatNumber(count, language)}</td></tr>`,
         )}</tbody></table>`
   }</section></div>
 <p class="help">${texts.timeUtc}</p>`;
+}
+
+/** What changed by itself: decisions outside their control limits, gathered by period, and such that failed. */
+function renderNotices(
+  decisions: readonly DecisionStatistics[],
+  words: Words,
+  span: TimeSpan,
+  language: Language,
+  texts: PageContext['texts'],
+): Html {
+  const link = (decision: string) =>
+    html`<a class="id" href="${base}/decisions/${decision}?${spanQuery(span)}" title="${words.ofDecision(decision)}">${decision}</a>`;
+  const found = new Map<string, Html[]>();
+  for (const { decision, periods } of decisions) {
+    for (const name of ['shown', 'unknown'] as const) {
+      const counted = periods.map((each) => ({ period: each.period, count: each[name], of: each.evaluations }));
+      const { mean, points } = findOutside(counted);
+      for (const { period, share, count, of } of points) {
+        if (share > mean && count < fewestCases) continue;
+        const notice = html`${link(decision)} <span class="soft">${formatShare(count, of, language)} (${texts.mean} ${formatShare(mean, 1, language)})</span>`;
+        found.set(`${period} ${name}`, [...(found.get(`${period} ${name}`) ?? []), notice]);
+      }
+    }
+  }
+  const notices = [...found].sort(([one], [other]) => (one < other ? 1 : -1));
+  const failed = decisions.filter(({ total }) => total.error > 0);
+  const list = (of: readonly Html[]) => of.map((each, at) => html`${at > 0 && ' · '}${each}`);
+  return html`<section class="long"><h2>${texts.noticeTitle}</h2><p class="help">${texts.noticeHelp}</p>
+${
+  notices.length + failed.length === 0
+    ? html`<p>${texts.noticeNone}</p>`
+    : html`<ul class="plain">${failed.map(
+        ({ decision, total }) =>
+          html`<li class="wrong">${link(decision)} <a href="${listAddress({ decision, outcome: 'error' }, span)}">${texts.error}: ${formatNumber(total.error, language)}</a></li>`,
+      )}${notices.map(([key, of]) => {
+        const [period = '', name] = key.split(' ');
+        const title = name === 'shown' ? texts.fired : texts.unknown;
+        const head = html`<strong>${period}</strong> ${title.toLowerCase()}:`;
+        return of.length <= mostNotices
+          ? html`<li>${head} ${list(of)}</li>`
+          : html`<li><details><summary>${head} ${of.length} ${texts.allDecisions.toLowerCase()}</summary>${list(of)}</details></li>`;
+      })}</ul>`
+}</section>`;
 }
 
 function renderDecisions(
@@ -121,11 +175,17 @@ export function renderDecision(
 ): Html {
   const chart = (
     title: string,
+    shareOf: string,
     count: (of: (typeof periods)[number]) => number,
     of: (of: (typeof periods)[number]) => number,
   ) =>
     renderControlChart(
-      { title, periods: periods.map((each) => ({ period: each.period, count: count(each), of: of(each) })), versions },
+      {
+        title,
+        shareOf,
+        periods: periods.map((each) => ({ period: each.period, count: count(each), of: of(each) })),
+        versions,
+      },
       texts,
       language,
     );
@@ -134,17 +194,19 @@ export function renderDecision(
 <section class="long"><div class="columns">
 ${chart(
   texts.fired,
+  texts.ofEvaluations,
   (each) => each.shown,
   (each) => each.evaluations,
 )}
 ${chart(
   texts.unknown,
+  texts.ofEvaluations,
   (each) => each.unknown,
   (each) => each.evaluations,
 )}
-${chart(texts.accepted, (each) => each.accepted, settled)}
-${chart(texts.overridden, (each) => each.overridden, settled)}
-${chart(texts.ignored, (each) => each.ignored, settled)}
+${chart(texts.accepted, texts.ofSettled, (each) => each.accepted, settled)}
+${chart(texts.overridden, texts.ofSettled, (each) => each.overridden, settled)}
+${chart(texts.ignored, texts.ofSettled, (each) => each.ignored, settled)}
 </div></section>
 <p class="actions">${(['met', 'unknown', 'not-met'] as const).map(
     (outcome) =>
@@ -162,11 +224,6 @@ function renderSpanForm(action: string, { from, to, per, client }: TimeSpan, tex
   )}</select></label>
 <label>${texts.client}<input name="client" value="${client ?? ''}" placeholder="${texts.any}"></label>
 <p class="actions"><button class="main" type="submit">${texts.show}</button></p></form></section>`;
-}
-
-/** The reason a code stands for, in the words clinicians choose from. */
-export function nameReason(code: string, guideline: CompiledGuideline, language: Language): string {
-  return guideline.texts[language].overrideReasons.find((reason) => reason.code === code)?.display ?? code;
 }
 
 function spanQuery({ from, to, per, client }: TimeSpan): string {

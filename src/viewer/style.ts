@@ -46,6 +46,10 @@ code, .code { font: .88em ui-monospace, "Cascadia Mono", Menlo, Consolas, monosp
 dl.facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .25rem 1.2rem; margin: 0; }
 dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
+.count { margin-right: .8rem; }
+table.read th[scope=row] { width: 34%; }
+p.bare { font-size: .92rem; }
+ol.plain { margin: .2rem 0 .6rem; padding-left: 1.6rem; }
 form.filters { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .7rem 1rem; align-items: end; }
 label { display: grid; gap: .15rem; font-size: .88rem; color: var(--soft); }
 input, select, button { font: inherit; color: var(--ink); background: var(--sheet); border: 1px solid var(--strong-edge); border-radius: .4rem; padding: .3rem .55rem; height: 2.3rem; min-width: 0; width: 100%; }
@@ -67,7 +71,8 @@ button.main { background: var(--accent); border-color: var(--accent); color: var
 .columns { margin-bottom: 1.2rem; }
 figure.chart { margin: 0 0 1rem; }
 figure.chart figcaption { font-weight: 600; margin-bottom: .3rem; }
-figure.chart svg { width: 100%; height: auto; max-width: 48rem; }
+figure.chart figcaption span { font-weight: 400; font-size: .85rem; color: var(--soft); }
+figure.chart svg { width: 100%; height: auto; min-width: 32rem; max-width: 48rem; }
 svg .grid { stroke: var(--edge); }
 svg .axis { fill: var(--soft); font-size: 12px; }
 svg path.line { fill: none; stroke: var(--accent); stroke-width: 2; }
@@ -96,6 +101,7 @@ details > summary { cursor: pointer; padding: .25rem 0; }
 h3:not(:first-of-type) { margin-top: 1.2rem; }
 details.decision { border-bottom: 1px solid var(--edge); padding: .15rem 0; }
 details.decision > summary .id { display: inline-block; min-width: 4.6rem; font-weight: 600; }
+details.decision > summary .soft { font-size: .88rem; }
 details.decision > div { padding: .3rem 0 .8rem 1.2rem; }
 .wrong { color: var(--bad); font-weight: 600; }
 .login { max-width: 26rem; }
@@ -106,7 +112,11 @@ details.decision > div { padding: .3rem 0 .8rem 1.2rem; }
   header nav, .tools, .skip, form.filters, .actions { display: none; }
   main { max-width: none; padding: 0; }
   section { border: 0; padding: 0; }
-  section, article.card, figure.chart, tr { break-inside: avoid; }
+  section, figure.chart, tr { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+  .scroll { overflow: visible; }
+  .columns { display: block; }
   section.long { break-inside: auto; }
+  details.decision.met::details-content { content-visibility: visible; }
 }
 `;

@@ -27,7 +27,7 @@ import { base, type PageContext, renderPage } from './layout.ts';
 import { renderList } from './list-page.ts';
 import { renderDecision, renderOverview, type TimeSpan } from './overview-page.ts';
 import { styleSheet } from './style.ts';
-import { viewerTexts } from './texts.ts';
+import { type Texts, viewerTexts } from './texts.ts';
 import type { Workbench } from './workbench.ts';
 
 /** What the pages work with. */
@@ -80,7 +80,9 @@ export function createViewer(parts: ViewerParts): Router {
     response.set({ 'Content-Type': 'text/css; charset=utf-8', 'Cache-Control': 'no-cache', ETag: styleTag });
     response.send(styleSheet);
   });
-  router.get('/login', (request, response) => sendPage(response, contextOf(request, response), renderLogin(false)));
+  router.get('/login', (request, response) =>
+    sendPage(response, contextOf(request, response), renderLogin(readDestination(request.query.to), false)),
+  );
   router.post('/login', urlencoded({ extended: false, limit: longestToken, parameterLimit: 2 }), logIn(parts));
   router.post('/logout', (_request, response) => {
     response.clearCookie(sessionCookie, { path: base }).redirect(303, `${base}/login`);
@@ -135,28 +137,35 @@ function sendPage(response: Response, context: PageContext, { title, content }: 
   response.type('html').send(renderPage(context, title(context), content(context)));
 }
 
-const renderLogin = (isWrong: boolean): Page => ({
+const renderLogin = (to: string, isWrong: boolean): Page => ({
   title: ({ texts }) => texts.loginTitle,
   content: ({
     texts,
   }) => html`<section class="login">${isWrong && html`<p class="wrong" role="alert">${texts.loginWrong}</p>`}
-<form method="post" action="${base}/login"><label>${texts.loginToken}<input type="password" name="token" required autocomplete="current-password"></label>
+<form method="post" action="${base}/login"><input type="hidden" name="to" value="${to}"><label>${texts.loginToken}<input type="password" name="token" required autocomplete="current-password"></label>
 <p class="help">${texts.loginHelp}</p><p><button class="main" type="submit">${texts.logIn}</button></p></form></section>`,
 });
 
 function logIn({ findReader, isSecure }: ViewerParts): RequestHandler {
   return async (request, response) => {
-    const token: unknown = (request.body as Record<string, unknown> | undefined)?.token;
+    const { token, to } = (request.body ?? {}) as Record<string, unknown>;
     const reader = typeof token === 'string' ? await findReader(token) : undefined;
     if (reader === undefined || typeof token !== 'string') {
       response.status(401);
-      sendPage(response, contextOf(request, response), renderLogin(true));
+      sendPage(response, contextOf(request, response), renderLogin(readDestination(to), true));
       return;
     }
     // Strict: no other site's link or form acts with it. The browser forgets it when it is closed.
     response.cookie(sessionCookie, token, { path: base, httpOnly: true, sameSite: 'strict', secure: isSecure });
-    response.redirect(303, base);
+    response.redirect(303, readDestination(to));
   };
+}
+
+/** Where to go once logged in: the page first asked for, and none that is not ours. */
+function readDestination(to: unknown): string {
+  if (typeof to !== 'string' || !URL.canParse(to, 'http://page')) return base;
+  const { origin, pathname, search } = new URL(to, 'http://page');
+  return origin === 'http://page' && pathname.startsWith(`${base}/`) ? `${pathname}${search}` : base;
 }
 
 function admitReaders({ findReader }: ViewerParts): RequestHandler {
@@ -168,16 +177,17 @@ function admitReaders({ findReader }: ViewerParts): RequestHandler {
       response.locals.reader = reader;
       return next();
     }
-    if (bearer === undefined) return response.redirect(303, `${base}/login`);
+    if (bearer === undefined) {
+      const to = request.method === 'GET' ? readDestination(request.originalUrl) : base;
+      return response.redirect(303, `${base}/login${to === base ? '' : `?to=${encodeURIComponent(to)}`}`);
+    }
     response.status(401).set('WWW-Authenticate', 'Bearer').end();
   };
 }
 
 const requireReviewer: RequestHandler = (request, response, next) => {
   if ((response.locals.reader as Reader).role === 'reviewer') return next();
-  const context = contextOf(request, response);
-  response.status(403);
-  sendPage(response, context, { title: ({ texts }) => texts.forbidden, content: () => html`` });
+  sendProblem(request, response, 403, 'forbidden', 'forbiddenHelp');
 };
 
 function readCookie(request: Request, name: string): string | undefined {
@@ -239,9 +249,11 @@ function showOverview(parts: ViewerParts): RequestHandler {
     const span = readSpan(request, parts.now());
     await recordView(parts, response, 'overview');
     const statistics = await readStatistics(parts, span);
+    const hasRecords = statistics.evaluations > 0 || (await parts.store.evaluations({ limit: 1 })).length > 0;
+    const { feedbackDays } = parts;
     sendPage(response, contextOf(request, response), {
       title: ({ texts }) => texts.overview,
-      content: (context) => renderOverview(context, parts.guideline, statistics, span),
+      content: (context) => renderOverview(context, parts.guideline, statistics, span, { feedbackDays, hasRecords }),
     });
   };
 }
@@ -250,7 +262,10 @@ function showDecision(parts: ViewerParts): RequestHandler {
   return async (request, response) => {
     const id = String(request.params.decision);
     const rule = parts.guideline.rules.get(id);
-    if (rule === undefined) throw new RequestError('There is no such decision.', 'decision');
+    if (rule === undefined) {
+      sendProblem(request, response, 404, 'noDecision', 'noDecisionHelp');
+      return;
+    }
     const span = readSpan(request, parts.now());
     await recordView(parts, response, `decision ${id}`);
     const statistics = await readStatistics(parts, span);
@@ -291,8 +306,7 @@ function showEvaluation(parts: ViewerParts): RequestHandler {
     const { role } = response.locals.reader as Reader;
     const found = await parts.store.evaluation(id);
     if (found === undefined) {
-      response.status(404);
-      sendPage(response, contextOf(request, response), { title: ({ texts }) => texts.notFound, content: () => html`` });
+      sendProblem(request, response, 404, 'notFound', 'notFoundHelp');
       return;
     }
     await recordView(parts, response, 'evaluation', id);
@@ -354,12 +368,18 @@ function showViews(parts: ViewerParts): RequestHandler {
           role,
           page,
           evaluation,
-        }) => html`<tr><td class="id">${formatTime(time, language)}</td><td>${who}</td><td>${texts[role]}</td>
-<td>${page} ${evaluation !== undefined && html`<a class="code" href="${base}/evaluations/${evaluation}">${evaluation}</a>`}</td></tr>`,
+        }) => html`<tr><td class="id">${formatTime(time, language)}</td><td>${who === 'token' ? texts.token : who}</td><td>${texts[role]}</td>
+<td>${sayPage(page, texts)} ${evaluation !== undefined && html`<a class="code" href="${base}/evaluations/${evaluation}">${evaluation}</a>`}</td></tr>`,
       )}</tbody></table></div>
 ${found.length > pageSize && html`<p class="actions"><a rel="next" href="${base}/views?before=${shown.at(-1)?.seq}">${texts.older}</a></p>`}</section>`,
     });
   };
+}
+
+/** What was looked at: `decision MAS-02`, `export text/csv`, or the name of a page. */
+function sayPage(page: string, texts: Texts): string {
+  const [name = '', of] = page.split(' ');
+  return name in texts ? [texts[name as keyof Texts], of].filter(Boolean).join(' ') : page;
 }
 
 function exportRows(
@@ -390,14 +410,26 @@ function exportRows(
 const showProblem: ErrorRequestHandler = (error, request, response, next) => {
   const isAskedWrong = error instanceof RequestError;
   if (response.headersSent || !(isAskedWrong || error instanceof UnavailableError)) return next(error);
-  const context = contextOf(request, response);
-  response.status(isAskedWrong ? 400 : 503);
-  sendPage(response, context, {
-    title: ({ texts }) => (isAskedWrong ? texts.wrongQuery : texts.unavailable),
-    content: ({ texts }) =>
-      html`<section>${isAskedWrong && html`<p>${error.message}</p>`}<p><a href="${base}">${texts.back}</a></p></section>`,
-  });
+  if (isAskedWrong) sendProblem(request, response, 400, 'wrongQuery', 'wrongQueryHelp', error.message);
+  else sendProblem(request, response, 503, 'unavailable', 'unavailableHelp');
 };
+
+/** A page that says what is wrong, what to do about it, and where to go on. */
+function sendProblem(
+  request: Request,
+  response: Response,
+  status: number,
+  title: keyof Texts,
+  help: keyof Texts,
+  detail?: string,
+): void {
+  response.status(status);
+  sendPage(response, contextOf(request, response), {
+    title: ({ texts }) => texts[title],
+    content: ({ texts }) =>
+      html`<section><p>${texts[help]}</p>${detail !== undefined && html`<p lang="en"><code>${detail}</code></p>`}<p><a href="${base}">${texts.back}</a> · <a href="${base}/evaluations">${texts.evaluations}</a></p></section>`,
+  });
+}
 
 /** Each parameter once, as text; a form sends empty ones for what is not asked. */
 function onlyGiven(query: Request['query']): Record<string, string | undefined> {

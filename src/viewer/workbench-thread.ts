@@ -4,7 +4,8 @@ import type { EvaluationRecord } from '../audit/record.ts';
 import { createReplay, type Replay } from '../audit/replay.ts';
 import type { CompiledGuideline } from '../engine/compile.ts';
 import { findNearestMisses } from '../engine/nearest-miss.ts';
-import { type Choices, chooseEnvironment } from '../engine/rules.ts';
+import { type Choices, chooseEnvironment, decideRules } from '../engine/rules.ts';
+import type { Truth } from '../engine/types.ts';
 import { adaptRecorded } from '../http/adapt.ts';
 import { loadKnowledge } from '../knowledge.ts';
 import type { Explanation } from './evaluation-page.ts';
@@ -37,7 +38,18 @@ function explain(record: EvaluationRecord): Explanation {
   if (!replayed.isSameKnowledge) return { replay: replayed };
   const environment = chooseEnvironment(guideline, record.settings as unknown as Choices);
   const decisions = record.decisions.map(({ id }) => id);
-  return { replay: replayed, nearestMisses: findNearestMisses(guideline, decisions, record.chart, environment) };
+  const { facts } = decideRules(guideline, record.chart, environment);
+  const conditions: Record<string, Truth[]> = {};
+  // A decision that failed has no conditions to show.
+  for (const { id, outcome } of record.decisions) {
+    if (outcome !== 'error')
+      conditions[id] = (guideline.rules.get(id)?.when ?? []).map(({ expression }) => facts.truth(expression));
+  }
+  return {
+    replay: replayed,
+    nearestMisses: findNearestMisses(guideline, decisions, record.chart, environment),
+    conditions,
+  };
 }
 
 /** Decides records again with the knowledge of that name. */

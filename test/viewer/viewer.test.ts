@@ -6,9 +6,10 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EvaluationRecord, sealRecord } from '../../src/audit/record.ts';
 import { openSqliteStore } from '../../src/audit/sqlite.ts';
-import type { AuditStore } from '../../src/audit/store.ts';
+import type { AuditStore, PeriodCount } from '../../src/audit/store.ts';
 import { UnavailableError } from '../../src/errors.ts';
 import { makeCard, makeRecord } from '../audit/make-record.ts';
+import { guideline } from '../cds-services/decide-cases.ts';
 import { findRecord, seedStore } from './seed.ts';
 import { reviewerToken, serveViewer, viewerToken } from './serve.ts';
 
@@ -37,8 +38,8 @@ describe('the pages', () => {
   test('lead whoever is not known to the login, and show them nothing', async () => {
     for (const path of ['/audit', '/audit/evaluations', `/audit/evaluations/${records[0]?.id}`, '/audit/export.csv']) {
       const { status, headers, text } = await request(app).get(path);
-      expect([status, headers.location]).toEqual([303, '/audit/login']);
-      expect(text).not.toContain(records[0]?.id);
+      expect([status, headers.location?.split('?')[0]]).toEqual([303, '/audit/login']);
+      expect(text).not.toMatch(/MAS-|<table/);
     }
     const { status, headers } = await get('/audit', 'wrong');
     expect([status, headers['www-authenticate']]).toEqual([401, 'Bearer']);
@@ -52,6 +53,31 @@ describe('the pages', () => {
     expect((await agent.get('/audit')).status).toBe(200);
     await agent.post('/audit/logout');
     expect((await agent.get('/audit')).status).toBe(303);
+  });
+
+  test('lead on to the page first asked for, and to no other site', async () => {
+    const asked = `/audit/evaluations/${records[0]?.id}`;
+    const agent = request.agent(app);
+    const { headers } = await agent.get(asked);
+    expect(headers.location).toBe(`/audit/login?to=${encodeURIComponent(asked)}`);
+    const { text } = await agent.get(String(headers.location));
+    expect(text).toContain(`<input type="hidden" name="to" value="${asked}">`);
+    const logIn = (to: string) => request(app).post('/audit/login').type('form').send({ token: reviewerToken, to });
+    expect((await logIn(asked)).headers.location).toBe(asked);
+    for (const to of ['https://elsewhere.example/audit/', '//elsewhere.example', '/audit/../fhir', '/auditor', ''])
+      expect((await logIn(to)).headers.location).toBe('/audit');
+  });
+
+  test('tell what is wrong in the language of the page, and lead on', async () => {
+    for (const [path, status, words] of [
+      ['/audit/evaluations/nothing', 404, 'Der er ingen vurdering med dette id'],
+      ['/audit/decisions/XXX-99', 404, 'Der er ingen afgørelse med dette id'],
+      ['/audit/evaluations?outcome=x', 400, 'Filteret kan ikke læses'],
+    ] as const) {
+      const answer = await get(path).set('Accept-Language', 'da');
+      expect([answer.status, answer.text.includes(words)]).toEqual([status, true]);
+      expect(answer.text).toContain('<a href="/audit/evaluations">');
+    }
   });
 
   test('send the cookie over https only where they are reached by it', async () => {
@@ -148,7 +174,40 @@ describe('the overview', () => {
     expect(text).toContain(`<strong>${records.length}</strong>Evaluations`);
     const { text: empty } = await get('/audit?from=2020-01-01&to=2020-02-01');
     expect(empty).toContain('<strong>0</strong>Evaluations');
-    expect(empty).toContain('No data in this time.');
+    expect(empty).toContain('No evaluations in this time.');
+  });
+
+  test('says that nothing was recorded yet', async () => {
+    const none: AuditStore = { ...store, counts: async () => [], evaluations: async () => [] };
+    const served = serveViewer(none);
+    const { text } = await request(served.app).get('/audit').set('Authorization', `Bearer ${reviewerToken}`);
+    expect(text).toContain('Der er ingen vurderinger endnu');
+    await served.close();
+  });
+
+  test('points out decisions outside their control limits, and such that failed, and no others', async () => {
+    const count = (period: string, kind: PeriodCount['kind'], name: string, of: number): PeriodCount => ({
+      ...{ period, kind, name, count: of, knowledge: '2022.1.0', client: 'demo' },
+    });
+    const counts = [1, 2, 3, 4, 5, 6].flatMap((day) => {
+      const period = `2026-11-0${day}`;
+      return [
+        count(period, 'evaluation', 'diagnostisk-pakkeforloeb-patient-view', 100),
+        count(period, 'unknown', 'MUP-01', day === 4 ? 40 : 5),
+        count(period, 'unknown', 'MUP-02', 5),
+        count(period, 'unknown', 'MUP-03', day === 4 ? 2 : 0),
+      ];
+    });
+    const error = count('2026-11-02', 'error', 'ORG-01', 1);
+    const served = serveViewer({ ...store, counts: async () => [...counts, error] });
+    const { text } = await request(served.app)
+      .get('/audit?from=2026-11-01&to=2026-11-06&lang=en')
+      .set('Authorization', `Bearer ${reviewerToken}`);
+    const notices = /Worth a look<\/h2>(.*?)<\/section>/s.exec(text)?.[1];
+    expect(notices).toMatch(/<strong>2026-11-04<\/strong> unknown: .*MUP-01.*40 % \(mean 11 %\)/);
+    expect(notices).toMatch(/ORG-01.*error: 1/);
+    expect(notices).not.toMatch(/MUP-0[23]/);
+    await served.close();
   });
 
   test('draws a decision over time, with the knowledge versions', async () => {
@@ -168,8 +227,8 @@ describe('the overview', () => {
   );
 
   test('knows no other decisions than the guideline', async () => {
-    expect((await get('/audit/decisions/XXX-99')).status).toBe(400);
-    expect((await get('/audit/decisions/%3Cscript%3E')).status).toBe(400);
+    expect((await get('/audit/decisions/XXX-99')).status).toBe(404);
+    expect((await get('/audit/decisions/%3Cscript%3E')).status).toBe(404);
   });
 });
 
@@ -218,15 +277,43 @@ describe('an evaluation', () => {
     const summary = String((record.cards[0] as { summary?: string }).summary);
     expect(text).toContain(summary);
     for (const { id } of record.decisions) expect(text).toContain(`<span class="id">${id}</span>`);
-    expect(text).toContain('<code>observations</code>');
+    expect(text).toContain('results and observations <code class="soft">observations</code>');
     expect(text).toContain(record.patientKey);
   });
 
   test('says that it comes out the same again, and which fact would have changed a decision', async () => {
     const record = findRecord(records, 'MAS-02');
     const { text } = await get(`/audit/evaluations/${record.id}`);
-    expect(text).toContain('The same decisions and cards, to the byte.');
-    expect(text).toMatch(/<code>\w+<\/code> had been <strong>yes/);
+    expect(text).toContain('Yes: the same decisions and cards, to the byte.');
+    expect(text).toMatch(/<span title="\w+">“[^”]+”<\/span> had been <strong>yes/);
+  });
+
+  test('names conditions, facts, interpretations and sources in plain words', async () => {
+    const record = findRecord(records, 'MAS-02');
+    const { text } = await get(`/audit/evaluations/${record.id}`).set('Accept-Language', 'da');
+    const words = text.replaceAll(/<[^>]*>/g, ' ');
+    expect(words).toMatch(/WRK-01\s+CT-TAB mangler\s+ikke opfyldt\s+holdt ikke: i Diagnostisk pakkeforløb som MUP/);
+    expect(words).toMatch(/vides at være i et pakkeforløb: nej\s+holdt/);
+    expect(words).toContain('L10: Hvor længe gælder et prøvesvar i Trin 1?');
+    expect(words).toContain('Valgt: 90 dage');
+    const internal = [...guideline.facts.keys()].filter((name) => /[A-Z]/.test(name));
+    expect(internal.length).toBeGreaterThan(100);
+    for (const name of internal) expect(words).not.toMatch(new RegExp(`(?<![\\w-])${name}(?![\\w-])`));
+  });
+
+  test('says in a line what an undecided decision lacked', async () => {
+    const record = records.findLast(
+      ({ chart, hook }) => chart.keys.reports?.state === 'failed' && hook === 'patient-view',
+    );
+    const { text } = await get(`/audit/evaluations/${record?.id}`);
+    expect(text.replaceAll(/<[^>]*>/g, ' ')).toMatch(/MUP-01\s+[^<]*unknown\s+lacked: diagnostic reports/);
+  });
+
+  test('leads from a card to the decisions behind it', async () => {
+    const record = findRecord(records, 'MAS-02');
+    const { text } = await get(`/audit/evaluations/${record.id}`);
+    expect(text).toContain('<a href="#MAS-02">MAS-02</a>');
+    expect(text.match(/id="MAS-02"/g)).toHaveLength(1);
   });
 
   test('says so where it was made with other knowledge', async () => {
@@ -290,7 +377,7 @@ describe('an evaluation', () => {
     await store.append(sealRecord(record));
     const { text, status } = await get(`/audit/evaluations/${record.id}`);
     expect(status).toBe(200);
-    expect(text).toContain('The evaluation cannot be decided again.');
+    expect(text).toContain('The evaluation cannot be decided again: ');
   });
 
   test('counts a card as ignored once the time to answer is over', async () => {

@@ -1,7 +1,7 @@
-import type { CompiledFact, CompiledGuideline, KnowledgeFiles, Language } from '../engine/compile.ts';
-import type { SelectionFact } from '../engine/schema.ts';
-import { readSyntax, type Syntax } from '../engine/syntax.ts';
-import type { ReadingKind } from '../engine/types.ts';
+import type { CompiledFact, CompiledGuideline, Language } from './compile.ts';
+import type { SelectionFact } from './schema.ts';
+import { readSyntax, type Syntax } from './syntax.ts';
+import type { ReadingKind } from './types.ts';
 
 /** Words for one guideline in one language. */
 export interface PlainWords {
@@ -225,12 +225,13 @@ const idioms = new Map(
  * Makes the words of a guideline in one language.
  *
  * @param nameOf How a fact is written in a sentence, from its name and what it says, e.g. as a link.
+ * @param parameterOf How a parameter is written in a sentence, from its name and `21 days`.
  */
 export function findWords(
-  files: KnowledgeFiles,
   guideline: CompiledGuideline,
   language: Language,
   nameOf: (fact: string, says: string) => string,
+  parameterOf = (name: string, says: string): string => `${says} (\`${name}\`)`,
 ): PlainWords {
   const say = (words: Bilingual): string => words[language];
   const or = say(two('eller', 'or'));
@@ -240,7 +241,7 @@ export function findWords(
   const labelOf = (id: string): string =>
     guideline.labels.get(id)?.[language] ??
     literalWords[id]?.[language] ??
-    files.texts[language].missing[id]?.toLowerCase() ??
+    guideline.texts[language].missing[id]?.toLowerCase() ??
     id;
   const pathwayOf = (id: string): string => guideline.pathways.get(id)?.[language] ?? labelOf(id);
 
@@ -249,10 +250,10 @@ export function findWords(
     if (parameter === undefined) return name;
     const { value, unit } = parameter;
     const number = language === 'da' ? String(value).replace('.', ',') : String(value);
-    return `${number} ${language === 'da' ? (unitWords[unit] ?? unit) : unit} (\`${name}\`)`;
+    return parameterOf(name, `${number} ${language === 'da' ? (unitWords[unit] ?? unit) : unit}`);
   };
 
-  const saysOf = (fact: string): string => files.facts[fact]?.says?.[language] ?? fact;
+  const saysOf = (fact: string): string => guideline.says.get(fact)?.[language] ?? fact;
 
   const ofName = (name: string): string => {
     if (guideline.facts.has(name)) return nameOf(name, saysOf(name));
@@ -460,7 +461,7 @@ export function findWords(
       case 'outcome':
         return `${say(two('en af disse beslutninger er opfyldt', 'one of these decisions is met'))}: ${fact.rules.join(', ')}${ofUnknown(fact.unknownAs)}`;
       case 'unread':
-        return `${say(two('kunne ikke læses fuldt', 'could not be read in full'))}: ${fact.keys.map((key) => files.texts[language].missing[key] ?? key).join(', ')}`;
+        return `${say(two('kunne ikke læses fuldt', 'could not be read in full'))}: ${fact.keys.map((key) => guideline.texts[language].missing[key] ?? key).join(', ')}`;
     }
   };
 
