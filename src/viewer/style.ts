@@ -108,7 +108,12 @@ details.decision > div { padding: .3rem 0 .8rem 1.2rem; }
 .login form { display: grid; gap: .8rem; }
 @media (max-width: 40rem) { main, header { padding-left: .8rem; padding-right: .8rem; } dl.facts { grid-template-columns: minmax(0, 1fr); } .columns { grid-template-columns: 1fr; } }
 @media print {
-  :root { --ground: #fff; --sheet: #fff; --ink: #000; --soft: #333; --edge: #999; }
+  :root {
+    color-scheme: light;
+    --ground: #fff; --sheet: #fff; --ink: #000; --soft: #333; --edge: #999; --strong-edge: #666;
+    --accent: #0b5cad; --accent-ground: #fff; --good: #1c6b3a; --warn: #8a4b00; --bad: #a91b24;
+    --warn-ground: #fff; --bad-ground: #fff; --good-ground: #fff;
+  }
   header nav, .tools, .skip, form.filters, .actions { display: none; }
   main { max-width: none; padding: 0; }
   section { border: 0; padding: 0; }

@@ -376,8 +376,15 @@ ${found.length > pageSize && html`<p class="actions"><a rel="next" href="${base}
   };
 }
 
-/** What was looked at: `decision MAS-02`, `export text/csv`, or the name of a page. */
+/** What was looked at: `decision MAS-02`, `export text/csv`, or the name of a page; or what was erased. */
 function sayPage(page: string, texts: Texts): string {
+  const [, count, day] = /^erase (\d+) records (?:of one patient|received before (\S+))$/.exec(page) ?? [];
+  if (count !== undefined) {
+    return (day === undefined ? texts.erasedOfPatient : texts.erasedBefore.replace('{day}', day)).replace(
+      '{count}',
+      count,
+    );
+  }
   const [name = '', of] = page.split(' ');
   return name in texts ? [texts[name as keyof Texts], of].filter(Boolean).join(' ') : page;
 }

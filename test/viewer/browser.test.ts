@@ -39,7 +39,7 @@ beforeAll(async () => {
   records = await seedStore(store, 60, 12);
   erased = makeRecord({ patientId: 'erased', time: now.toISOString() });
   await store.append(sealRecord(erased));
-  await store.erasePatient(erased.patientKey);
+  await store.erase({ patientKey: erased.patientKey });
   const served = serveViewer(store);
   closeViewer = served.close;
   server = await new Promise((resolve) => {

@@ -148,7 +148,8 @@ describe('every look', () => {
     const page = 'erase 2 records of one patient';
     await store.recordView({ time: '2026-11-23T12:00:00.000Z', who: 'op', role: 'operator', page });
     const { text } = await get('/audit/views?lang=en');
-    expect(text).toContain(`<td>op</td><td>operator</td>\n<td>${page} </td>`);
+    expect(text).toContain('<td>op</td><td>operator</td>\n<td>erased 2 records of one patient </td>');
+    expect((await get('/audit/views?lang=da')).text).toContain('<td>slettede 2 poster for én patient </td>');
   });
 
   test('that cannot be recorded shows nothing', async () => {
