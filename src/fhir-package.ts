@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { GuidelineHead } from './engine/compile.ts';
+import type { GuidelineHead } from './engine/guideline.ts';
 import { ConfigError } from './errors.ts';
 
 /** A published FHIR artefact: a profile, a value set, a decision, an example. */

@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import type * as z from 'zod';
-import { type CompiledGuideline, compileGuideline, type KnowledgeFiles } from './engine/compile.ts';
+import { compileGuideline } from './engine/compile.ts';
 import { conceptFiles } from './engine/concepts.ts';
+import type { CompiledGuideline, KnowledgeFiles } from './engine/guideline.ts';
 import { lintGuideline } from './engine/lint.ts';
 import { systemsSchema } from './engine/lookup.ts';
 import {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { RequestError } from '../errors.ts';
 import { makersOf } from './statistics.ts';
 import type { EvaluationConditions } from './store.ts';

@@ -1,4 +1,4 @@
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { csvLine } from './csv.ts';
 import { type EvaluationRecord, unsealRecord } from './record.ts';
 import type { PeriodCount, SealedEvaluation } from './store.ts';

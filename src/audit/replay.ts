@@ -1,6 +1,6 @@
 import type { Card, ClientSettings } from '../engine/cards.ts';
-import type { CompiledGuideline } from '../engine/compile.ts';
 import { decide } from '../engine/decide.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import type { Decision, Outcome } from '../engine/types.ts';
 import {
   canonicalJson,

@@ -1,4 +1,4 @@
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import type { CountQuery, PeriodCount } from './store.ts';
 
 /** What happened around one decision in one period, or in all of them. */

@@ -29,7 +29,7 @@ import { scanEvaluations } from '../audit/scan.ts';
 import { findLastDay, makersOf, summarizeCounts } from '../audit/statistics.ts';
 import type { AuditStore, Erasure, SealedEvaluation } from '../audit/store.ts';
 import { readConfig } from '../config.ts';
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { CdsError, ConfigError, RequestError } from '../errors.ts';
 import { adaptRecorded } from '../http/adapt.ts';
 import { loadKnowledge } from '../knowledge.ts';

@@ -1,4 +1,4 @@
-import type { CompiledGuideline, CompiledRule, KnowledgeFiles, Language } from '../engine/compile.ts';
+import type { CompiledGuideline, CompiledRule, KnowledgeFiles, Language } from '../engine/guideline.ts';
 import { findWords, type PlainWords } from '../engine/plain-words.ts';
 import { countCodes } from './traceability-page.ts';
 import type { Uses } from './uses.ts';

@@ -1,4 +1,4 @@
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 
 /** A FHIR resource as read or generated. */
 export interface FhirResource {

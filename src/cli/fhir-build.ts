@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CompiledGuideline, KnowledgeFiles } from '../engine/compile.ts';
+import type { CompiledGuideline, KnowledgeFiles } from '../engine/guideline.ts';
 import { loadKnowledge, readKnowledge } from '../knowledge.ts';
 import type { FhirResource } from './fhir-artefact.ts';
 import { exportKnowledge } from './fhir-knowledge.ts';

@@ -1,4 +1,5 @@
-import { type CompiledFact, type CompiledGuideline, keysOfKind } from '../engine/compile.ts';
+import { keysOfKind } from '../engine/compile.ts';
+import type { CompiledFact, CompiledGuideline } from '../engine/guideline.ts';
 import { findWords, type PlainWords } from '../engine/plain-words.ts';
 import type { ReadingKind } from '../engine/types.ts';
 import type { FhirResource, Labels } from './fhir-artefact.ts';

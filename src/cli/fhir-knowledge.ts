@@ -6,7 +6,7 @@ import type {
   CompiledService,
   CompiledSuggestion,
   Language,
-} from '../engine/compile.ts';
+} from '../engine/guideline.ts';
 import { findWords, type PlainWords } from '../engine/plain-words.ts';
 import { describeArtefact, type FhirResource, type Labels, translate } from './fhir-artefact.ts';
 

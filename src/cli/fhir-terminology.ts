@@ -1,5 +1,5 @@
-import type { CompiledGuideline } from '../engine/compile.ts';
 import type { Analysis, SystemName } from '../engine/concepts.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import type { Systems } from '../engine/lookup.ts';
 import { describeArtefact, type FhirResource, type Labels } from './fhir-artefact.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import * as z from 'zod';
-import type { CompiledGuideline, KnowledgeFiles } from '../engine/compile.ts';
+import type { CompiledGuideline, KnowledgeFiles } from '../engine/guideline.ts';
 import { readingWords } from '../engine/lint.ts';
 import type { Reading } from '../engine/types.ts';
 import { KnowledgeError } from '../errors.ts';

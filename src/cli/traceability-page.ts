@@ -1,4 +1,4 @@
-import type { CompiledGuideline, KnowledgeFiles } from '../engine/compile.ts';
+import type { CompiledGuideline, KnowledgeFiles } from '../engine/guideline.ts';
 import type { KnowledgeFolder } from '../knowledge.ts';
 import type { CaseSummary } from './cases.ts';
 import type { Reserved } from './orphans.ts';

@@ -1,5 +1,5 @@
-import type { CompiledGuideline, KnowledgeFiles } from '../engine/compile.ts';
 import { conceptsOfLine } from '../engine/compile.ts';
+import type { CompiledGuideline, KnowledgeFiles } from '../engine/guideline.ts';
 import { placeholdersOf } from '../engine/lint.ts';
 import { nodesOf, readSyntax } from '../engine/syntax.ts';
 

@@ -1,5 +1,5 @@
 import type { ClientSettings } from '../engine/cards.ts';
-import type { Language } from '../engine/compile.ts';
+import type { Language } from '../engine/guideline.ts';
 import type { FhirAccess } from '../fhir/client.ts';
 
 /** Forms of cards for clients that do not take them as CDS Hooks 2.0.1 has them. */

@@ -1,4 +1,4 @@
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import type { Profile } from './profile.ts';
 import { loadProfiles } from './profiles.ts';
 

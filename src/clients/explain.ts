@@ -1,4 +1,4 @@
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { type ProfileFile, recommendedAlgorithms } from './profile.ts';
 import type { LoadedProfile } from './profiles.ts';
 

@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import type { ClientSettings } from '../engine/cards.ts';
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { listKinds } from '../engine/own-codes.ts';
 import type { Coding } from '../engine/suggestions.ts';
 import { type Client, cardForms } from './client.ts';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { ProfileError } from '../errors.ts';
 import { compileProfile, type Profile, type ProfileFile, profileSchema } from './profile.ts';
 import { readYaml } from './read-yaml.ts';

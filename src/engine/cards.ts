@@ -1,4 +1,4 @@
-import type { CompiledCard, CompiledGuideline, CompiledService, CompiledSuggestion, Language } from './compile.ts';
+import type { CompiledCard, CompiledGuideline, CompiledService, CompiledSuggestion, Language } from './guideline.ts';
 import type { Result, Results } from './rules.ts';
 import {
   buildSuggestion,

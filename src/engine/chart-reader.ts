@@ -1,4 +1,4 @@
-import type { CompiledGuideline } from './compile.ts';
+import type { CompiledGuideline } from './guideline.ts';
 import { compileLookup, type Lookup } from './lookup.ts';
 import { addOwnCodes, listKinds, type OwnCodes } from './own-codes.ts';
 import { compileAnalysis } from './quantities.ts';

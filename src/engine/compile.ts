@@ -1,194 +1,70 @@
-import type * as z from 'zod';
-import type { Analysis, Condition, Drug, Pathway, Procedure, Site } from './concepts.ts';
+import type { Analysis } from './concepts.ts';
 import { compileExpression, type Expression } from './expression.ts';
-import type { systemsSchema } from './lookup.ts';
-import { unclassifiedMedication } from './readers/medications.ts';
 import type {
-  cautionsSchema,
-  FactDefinition,
-  guidelineSchema,
-  ledgerSchema,
-  RuleDefinition,
-  SelectionFact,
-  SuggestionDefinition,
-  Texts,
-} from './schema.ts';
+  CompiledFact,
+  CompiledGuideline,
+  CompiledRule,
+  CompiledService,
+  Guarded,
+  KnowledgeFiles,
+  LedgerEntry,
+} from './guideline.ts';
+import { unclassifiedMedication } from './readers/medications.ts';
+import type { RuleDefinition } from './schema.ts';
 import type { Patient, Reading, ReadingKind } from './types.ts';
-import type { spellingsSchema } from './units.ts';
 
-export type Language = 'da' | 'en';
-export type GuidelineHead = z.infer<typeof guidelineSchema>;
-export type LedgerEntry = z.infer<typeof ledgerSchema>[number];
+const membersOfReading = {
+  abnormal: true,
+  atLeast: true,
+  atMost: true,
+  certainty: true,
+  class: true,
+  code: true,
+  coded: true,
+  concept: true,
+  contentAbsent: true,
+  contentPresent: true,
+  count: true,
+  current: true,
+  date: true,
+  daysAgo: true,
+  draft: true,
+  exact: true,
+  flag: true,
+  kind: true,
+  modality: true,
+  onsetDaysAgo: true,
+  open: true,
+  origin: true,
+  outsideBy: true,
+  positive: true,
+  prescription: true,
+  reference: true,
+  requisition: true,
+  role: true,
+  selected: true,
+  side: true,
+  sites: true,
+  size: true,
+  specialties: true,
+  stage: true,
+  status: true,
+  statusGiven: true,
+  study: true,
+  system: true,
+  tender: true,
+  unit: true,
+  value: true,
+} satisfies Record<keyof Reading, true>;
 
-/** The parsed files of one cds-services folder, each already of the right shape. */
-export interface KnowledgeFiles {
-  guideline: GuidelineHead;
-  facts: Record<string, FactDefinition>;
-  rules: RuleDefinition[];
-  cautions: z.infer<typeof cautionsSchema>;
-  ledger: LedgerEntry[];
-  texts: Record<Language, Texts>;
-  concepts: {
-    analyses: Analysis[];
-    conditions: Condition[];
-    procedures: Procedure[];
-    pathways: Pathway[];
-    drugs: Drug[];
-    sites: Site[];
-  };
-  /** URIs of the code systems, by canonical name. */
-  systems: z.infer<typeof systemsSchema>;
-  /** Spellings of units and of positive and negative. */
-  spellings: z.infer<typeof spellingsSchema>;
-}
-
-export type CompiledFact =
-  | {
-      form: 'selection';
-      name: string;
-      definition: SelectionFact;
-      concepts: readonly string[];
-      where?: Expression;
-      /** The prefetch keys without which "none found" is not known. */
-      keys: readonly string[];
-    }
-  | { form: 'derived'; name: string; is: Expression; unknownAs?: boolean }
-  | { form: 'value'; name: string; value: Expression }
-  | { form: 'without'; name: string; panel: string; without: readonly string[] }
-  | { form: 'outcome'; name: string; rules: readonly string[]; unknownAs?: boolean }
-  | { form: 'unread'; name: string; keys: readonly string[] };
-
-export interface Condition3 {
-  expression: Expression;
-  reason?: string;
-}
-export interface CompiledSuggestion extends Omit<SuggestionDefinition, 'unless'> {
-  unless?: Expression;
-}
-export interface Guarded<T> {
-  if: Expression;
-  value: T;
-}
-export interface CompiledCard {
-  if?: Expression;
-  topic: string;
-  pathway?: string;
-  indicator: 'info' | 'warning' | 'critical';
-  indicatorWhen: Guarded<'info' | 'warning' | 'critical'>[];
-  evidence: readonly string[];
-  missing: (string | Guarded<string>)[];
-  registrationCode?: string;
-  suggest: CompiledSuggestion[];
-  withhold: Guarded<string>[];
-  notes: Guarded<string>[];
-  contact: boolean;
-}
-export interface CompiledRule {
-  id: string;
-  title: Record<Language, string>;
-  sections: readonly string[];
-  ledger: readonly string[];
-  when: Condition3[];
-  cards: CompiledCard[];
-  ask?: { if: Expression; indicator: 'info' | 'warning' | 'critical'; missing: Guarded<string>[] };
-}
-export interface CompiledCaution {
-  id: string;
-  if: Expression;
-  rules: ReadonlySet<string>;
-  toldOnly: boolean;
-}
-export interface CompiledService {
-  id: string;
-  hook: 'patient-view' | 'order-select' | 'order-sign';
-  title: Record<Language, string>;
-  description: Record<Language, string>;
-  rules: readonly string[];
-  only: { if: Expression; rules: ReadonlySet<string>; indicator?: CompiledCard['indicator'] }[];
-}
-
-/** A guideline ready to decide: everything parsed, every name checked. */
-export interface CompiledGuideline {
-  head: GuidelineHead;
-  /** `sha256:…` over all files; set by the reader of the folder. */
-  hash: string;
-  services: ReadonlyMap<string, CompiledService>;
-  facts: ReadonlyMap<string, CompiledFact>;
-  rules: ReadonlyMap<string, CompiledRule>;
-  gates: { if: Expression; reason: string; topics: ReadonlySet<string> }[];
-  precedence: { by: ReadonlySet<string>; withholds: ReadonlySet<string> }[];
-  cautions: CompiledCaution[];
-  ledger: readonly LedgerEntry[];
-  texts: Record<Language, Texts>;
-  concepts: KnowledgeFiles['concepts'];
-  systems: KnowledgeFiles['systems'];
-  spellings: KnowledgeFiles['spellings'];
-  /** Labels of analyses, conditions, procedures and drugs, by id; sites and pathways use some of the same ids. */
-  labels: ReadonlyMap<string, { da: string; en: string }>;
-  siteLabels: ReadonlyMap<string, { da: string; en: string }>;
-  /** What a fact says of itself, by its name. */
-  says: ReadonlyMap<string, { da: string; en: string }>;
-  /** By id of an analysis or condition: the facts that explain it. */
-  explainedBy: ReadonlyMap<string, readonly string[]>;
-  analyses: ReadonlyMap<string, Analysis>;
-  procedures: ReadonlyMap<string, Procedure>;
-  pathways: ReadonlyMap<string, Pathway>;
-  /** By id of an analysis or procedure: how an order names it, in NPU and LOINC or in SKS and SNOMED CT. */
-  orderCodings: ReadonlyMap<string, readonly { system: string; code: string }[]>;
-  /** Prefetch keys whose template sorts newest first: what a truncated one holds is known back to its oldest entry. */
-  sortedKeys: ReadonlySet<string>;
-}
-
-/** What FHIRPath over a reading may name: the members of {@link Reading} and what facts add. */
-const readingMembers: ReadonlySet<string> = new Set<
-  keyof Reading | 'explained' | 'hasEarlier' | 'earlierAbnormal' | 'group' | 'lastClosing'
->([
-  'abnormal',
-  'atLeast',
-  'atMost',
-  'certainty',
-  'class',
-  'code',
-  'coded',
-  'concept',
-  'contentAbsent',
-  'contentPresent',
-  'count',
-  'current',
-  'daysAgo',
-  'draft',
+/** What FHIRPath over a reading may name: its members, and what facts add. */
+const readingMembers: ReadonlySet<string> = new Set([
+  ...Object.keys(membersOfReading),
   'earlierAbnormal',
-  'exact',
   'explained',
-  'flag',
   'group',
   'hasEarlier',
   'lastClosing',
-  'statusGiven',
-  'kind',
-  'modality',
-  'onsetDaysAgo',
-  'open',
-  'origin',
-  'outsideBy',
-  'positive',
-  'prescription',
-  'reference',
-  'requisition',
-  'role',
-  'selected',
-  'side',
-  'sites',
-  'size',
-  'specialties',
-  'stage',
-  'status',
-  'study',
-  'system',
-  'tender',
-  'unit',
-  'value',
-  'date',
 ]);
 
 /** Names every expression can read without a fact: the patient, and what a client's profile says. */
@@ -215,43 +91,99 @@ export const keysOfKind: Readonly<Record<ReadingKind, readonly string[]>> = {
   report: ['reports'],
 };
 
+type ReportMistake = (place: string, what: string) => void;
+
 /**
  * Compiles and cross-checks the files of a knowledge folder.
  *
  * @param mistake Called with the place (`facts.yaml feverItem.where`) and what is wrong there; all mistakes are reported, none throws.
  */
-export function compileGuideline(
-  files: KnowledgeFiles,
-  hash: string,
-  mistake: (place: string, what: string) => void,
-): CompiledGuideline {
+export function compileGuideline(files: KnowledgeFiles, hash: string, mistake: ReportMistake): CompiledGuideline {
+  const { guideline: head, concepts } = files;
+  const topicIds = Object.keys(head.topics);
+  const checks = createChecks(files, mistake);
+  const { expression, rulesMatching } = checks;
+
+  reportRepeatedIds(files, mistake);
+  checkNumbers(files, checks);
+  const facts = compileFacts(files, checks);
+  const explainedBy = compileExplanations(files, checks);
+  const rules = compileRules(files, checks);
+  const services = compileServices(files, checks);
+  for (const fact of [...head.standing.orders, ...head.standing.referrals, head.standing.drafted]) {
+    checks.factAt('guideline.yaml standing', fact);
+  }
+  const cautions = Object.entries(files.cautions).map(([id, caution]) => {
+    const place = `cautions.yaml ${id}`;
+    return {
+      id,
+      if: expression(place, caution.if, 'facts'),
+      rules: rulesMatching(place, caution.rules),
+      toldOnly: caution.toldOnly ?? false,
+    };
+  });
+  checkLedger(files.ledger, checks);
+  checkTexts(files, checks);
+  reportCycles(facts, rules, explainedBy, mistake);
+
+  return {
+    head,
+    hash,
+    services,
+    facts,
+    rules,
+    gates: head.gates.map((gate, index) => ({
+      if: expression(`guideline.yaml gates[${index}]`, gate.if, 'facts'),
+      reason: gate.reason,
+      topics: new Set((gate.topics ?? topicIds).filter((topic) => !gate.except?.includes(topic))),
+    })),
+    precedence: head.precedence.map((entry, index) => ({
+      by: rulesMatching(`guideline.yaml precedence[${index}]`, entry.by),
+      withholds: rulesMatching(`guideline.yaml precedence[${index}]`, entry.withholds),
+    })),
+    cautions,
+    ledger: files.ledger,
+    texts: files.texts,
+    concepts,
+    systems: files.systems,
+    spellings: files.spellings,
+    labels: checks.labels,
+    siteLabels: new Map(concepts.sites.map(({ id, da, en }) => [id, { da, en }])),
+    says: new Map(Object.entries(files.facts).flatMap(([name, { says }]) => (says ? [[name, says]] : []))),
+    explainedBy,
+    analyses: new Map(concepts.analyses.map((analysis) => [analysis.id, analysis])),
+    procedures: new Map(concepts.procedures.map((procedure) => [procedure.id, procedure])),
+    pathways: new Map(concepts.pathways.map((pathway) => [pathway.id, pathway])),
+    orderCodings: new Map([
+      ...concepts.analyses.map(
+        ({ id, codes }) => [id, preferredCodings(codes, ['npu', 'loinc'], files.systems)] as const,
+      ),
+      ...concepts.procedures.map(
+        ({ id, codes }) => [id, preferredCodings(codes, ['sks', 'sct'], files.systems)] as const,
+      ),
+    ]),
+    sortedKeys: new Set(
+      Object.entries(head.prefetch)
+        .filter(([, { template }]) => template.includes('_sort=-'))
+        .map(([key]) => key),
+    ),
+  };
+}
+
+/** What facts and rules may name, and how what they name is looked for. */
+type Checks = ReturnType<typeof createChecks>;
+
+function createChecks(files: KnowledgeFiles, mistake: ReportMistake) {
   const { guideline: head, concepts } = files;
   const parameterNames = new Set(Object.keys(head.parameters));
   const factNames = new Set(Object.keys(files.facts));
   const ledgerIds = new Set(files.ledger.map((entry) => entry.id));
   const ruleIds = files.rules.map((rule) => rule.id);
   const knownNames = new Set([...parameterNames, ...factNames, ...patientNames, ...ledgerIds]);
-  const topicIds = Object.keys(head.topics);
-
   const labels = new Map<string, { da: string; en: string }>();
   for (const list of [concepts.analyses, concepts.conditions, concepts.procedures, concepts.drugs]) {
     for (const { id, da, en } of list) labels.set(id, { da, en });
   }
-  const reportRepeated = (place: string, list: readonly { id: string }[], seen = new Set<string>()): void => {
-    for (const { id } of list) {
-      if (seen.has(id)) mistake(`${place} ${id}`, 'the id is used twice');
-      seen.add(id);
-    }
-  };
-  const labelled = new Set<string>();
-  for (const [list, each] of Object.entries(concepts)) {
-    const isApart = list === 'sites' || list === 'pathways';
-    reportRepeated(`concepts/${list}.yaml`, each, isApart ? new Set() : labelled);
-  }
-  reportRepeated('ledger.yaml', files.ledger);
-  reportRepeated('rules', files.rules);
-  reportRepeated('guideline.yaml services', head.services);
-  const siteLabels = new Map(concepts.sites.map(({ id, da, en }) => [id, { da, en }]));
   // A pathway code of a family that no source names (lookup.ts).
   const pathwayIds = new Set([...concepts.pathways.map((pathway) => pathway.id), 'other-pathway']);
 
@@ -267,7 +199,6 @@ export function compileGuideline(
     }
     return compiled;
   };
-  const over = (place: string) => (text: string) => expression(place, text, 'facts');
   const parameterAt = (place: string, name: string | undefined): void => {
     if (name !== undefined && !parameterNames.has(name))
       mistake(place, `parameter ${name} is not declared in guideline.yaml`);
@@ -287,6 +218,29 @@ export function compileGuideline(
     return found;
   };
 
+  return { mistake, labels, pathwayIds, factNames, ledgerIds, ruleIds, expression, parameterAt, factAt, rulesMatching };
+}
+
+function reportRepeatedIds(files: KnowledgeFiles, mistake: ReportMistake): void {
+  const reportRepeated = (place: string, list: readonly { id: string }[], seen = new Set<string>()): void => {
+    for (const { id } of list) {
+      if (seen.has(id)) mistake(`${place} ${id}`, 'the id is used twice');
+      seen.add(id);
+    }
+  };
+  const labelled = new Set<string>();
+  for (const [list, each] of Object.entries(files.concepts)) {
+    const isApart = list === 'sites' || list === 'pathways';
+    reportRepeated(`concepts/${list}.yaml`, each, isApart ? new Set() : labelled);
+  }
+  reportRepeated('ledger.yaml', files.ledger);
+  reportRepeated('rules', files.rules);
+  reportRepeated('guideline.yaml services', files.guideline.services);
+}
+
+/** Parameters and panels. */
+function checkNumbers({ guideline: head, concepts }: KnowledgeFiles, checks: Checks): void {
+  const { mistake, factNames, ledgerIds, parameterAt } = checks;
   for (const [id, entry] of Object.entries(head.parameters)) {
     if (factNames.has(id) || patientNames.has(id))
       mistake(`guideline.yaml parameters.${id}`, 'a fact has the same name');
@@ -302,7 +256,20 @@ export function compileGuideline(
       for (const id of conceptsOfLine(definition)) if (!analysisIds.has(id)) mistake(place, `no analysis ${id}`);
     }
   }
+}
 
+function checkLedger(ledger: readonly LedgerEntry[], { mistake, parameterAt }: Checks): void {
+  for (const entry of ledger) {
+    const place = `ledger.yaml ${entry.id}`;
+    if (!entry.options.some((option) => option.key === entry.default))
+      mistake(place, `default ${entry.default} is not an option`);
+    for (const option of entry.options) for (const id of Object.keys(option.set ?? {})) parameterAt(place, id);
+  }
+}
+
+function compileFacts(files: KnowledgeFiles, checks: Checks): Map<string, CompiledFact> {
+  const { guideline: head } = files;
+  const { mistake, labels, pathwayIds, expression, parameterAt, factAt, rulesMatching } = checks;
   const facts = new Map<string, CompiledFact>();
   for (const [name, definition] of Object.entries(files.facts)) {
     const place = `facts.yaml ${name}`;
@@ -370,24 +337,36 @@ export function compileGuideline(
       facts.set(name, { form: 'unread', name, keys: definition.unread });
     }
   }
+  return facts;
+}
 
+function compileExplanations({ concepts }: KnowledgeFiles, { factAt }: Checks): Map<string, readonly string[]> {
   const explainedBy = new Map<string, readonly string[]>();
   for (const concept of [...concepts.analyses, ...concepts.conditions]) {
     if (concept.explainedBy === undefined) continue;
     for (const fact of concept.explainedBy) factAt(`concepts ${concept.id}.explainedBy`, fact);
     explainedBy.set(concept.id, concept.explainedBy);
   }
+  return explainedBy;
+}
 
+function cardsOf({ card }: RuleDefinition) {
+  return card === undefined ? [] : Array.isArray(card) ? card : [card];
+}
+
+function compileRules(files: KnowledgeFiles, checks: Checks): Map<string, CompiledRule> {
+  const { guideline: head } = files;
+  const { mistake, labels, pathwayIds, ledgerIds, expression, factAt } = checks;
   const rules = new Map<string, CompiledRule>();
   for (const rule of files.rules) {
     const place = `rules ${rule.id}`;
     for (const id of rule.ledger ?? []) if (!ledgerIds.has(id)) mistake(place, `ledger ${id} does not exist`);
-    const at = over(place);
-    const guard = <T>(
-      entries: readonly { if: string }[] | undefined,
-      valueOfEntry: (entry: never) => T,
-    ): Guarded<T>[] => (entries ?? []).map((entry) => ({ if: at(entry.if), value: valueOfEntry(entry as never) }));
-    const cards = rule.card === undefined ? [] : Array.isArray(rule.card) ? rule.card : [rule.card];
+    const at = (text: string) => expression(place, text, 'facts');
+    const guard = <E extends { if: string }, T>(
+      entries: readonly E[] | undefined,
+      valueIn: (entry: E) => T,
+    ): Guarded<T>[] => (entries ?? []).map((entry) => ({ if: at(entry.if), value: valueIn(entry) }));
+    const cards = cardsOf(rule);
     const compiled: CompiledRule = {
       id: rule.id,
       cards: [],
@@ -400,23 +379,8 @@ export function compileGuideline(
           : { expression: at(condition.if), ...(condition.reason !== undefined && { reason: condition.reason }) },
       ),
     };
-    for (const language of ['da', 'en'] as const) {
-      const texts = files.texts[language];
-      const inTexts = `texts/${language}.yaml`;
-      if ((cards.length > 0 || rule.ask) && !texts.rules[rule.id]) mistake(inTexts, `rules.${rule.id} is missing`);
-      if (rule.ask && !texts.rules[rule.id]?.ask) mistake(inTexts, `rules.${rule.id}.ask is missing`);
-      for (const { label } of cards.flatMap((card) => card.suggest ?? [])) {
-        if (!(label in texts.suggestions)) mistake(inTexts, `suggestions.${label} is missing`);
-      }
-      for (const { text } of cards.flatMap((card) => card.notes ?? []))
-        if (!(text in texts.notes)) mistake(inTexts, `notes.${text} is missing`);
-      for (const id of [...cards.flatMap((card) => card.missing ?? []), ...(rule.ask?.missing ?? [])]) {
-        if (typeof id !== 'string' && !labels.has(id.id) && !(id.id in texts.missing))
-          mistake(inTexts, `missing.${id.id} is missing`);
-      }
-    }
     for (const card of cards) {
-      if (!topicIds.includes(card.topic)) mistake(place, `topic ${card.topic} is not declared in guideline.yaml`);
+      if (!(card.topic in head.topics)) mistake(place, `topic ${card.topic} is not declared in guideline.yaml`);
       for (const id of [card.pathway, ...(card.suggest ?? []).map((s) => s.refer)]) {
         if (id !== undefined && !pathwayIds.has(id)) mistake(place, `no pathway ${id}`);
       }
@@ -432,7 +396,7 @@ export function compileGuideline(
         topic: card.topic,
         ...(card.pathway !== undefined && { pathway: card.pathway }),
         indicator: card.indicator ?? head.topics[card.topic]?.indicator ?? 'info',
-        indicatorWhen: guard(card.indicatorWhen, (entry: { indicator: CompiledCard['indicator'] }) => entry.indicator),
+        indicatorWhen: guard(card.indicatorWhen, (entry) => entry.indicator),
         evidence: card.evidence,
         missing: (card.missing ?? []).map((entry) =>
           typeof entry === 'string' ? entry : { if: at(entry.if), value: entry.id },
@@ -442,8 +406,8 @@ export function compileGuideline(
           ...rest,
           ...(unless !== undefined && { unless: at(unless) }),
         })),
-        withhold: guard(card.withhold, (entry: { reason: string }) => entry.reason),
-        notes: guard(card.notes, (entry: { text: string }) => entry.text),
+        withhold: guard(card.withhold, (entry) => entry.reason),
+        notes: guard(card.notes, (entry) => entry.text),
         contact: card.contact ?? false,
       });
     }
@@ -452,12 +416,16 @@ export function compileGuideline(
       compiled.ask = {
         if: at(rule.ask.if),
         indicator: rule.ask.indicator,
-        missing: guard(rule.ask.missing, (entry: { id: string }) => entry.id),
+        missing: guard(rule.ask.missing, (entry) => entry.id),
       };
     }
     rules.set(rule.id, compiled);
   }
+  return rules;
+}
 
+function compileServices({ guideline: head }: KnowledgeFiles, checks: Checks): Map<string, CompiledService> {
+  const { ruleIds, expression, rulesMatching } = checks;
   const services = new Map<string, CompiledService>();
   for (const service of head.services) {
     const inService = rulesMatching(`guideline.yaml services.${service.id}`, service.rules);
@@ -466,93 +434,47 @@ export function compileGuideline(
       ...service,
       rules: ruleIds.filter((id) => inService.has(id)),
       only: (service.only ?? []).map((entry) => ({
-        if: over(place)(entry.if),
+        if: expression(place, entry.if, 'facts'),
         rules: rulesMatching(place, entry.rules),
         ...(entry.indicator !== undefined && { indicator: entry.indicator }),
       })),
     });
   }
+  return services;
+}
 
-  for (const fact of [...head.standing.orders, ...head.standing.referrals, head.standing.drafted]) {
-    factAt('guideline.yaml standing', fact);
-  }
-
-  for (const entry of files.ledger) {
-    const place = `ledger.yaml ${entry.id}`;
-    if (!entry.options.some((option) => option.key === entry.default))
-      mistake(place, `default ${entry.default} is not an option`);
-    for (const option of entry.options) for (const id of Object.keys(option.set ?? {})) parameterAt(place, id);
-  }
-
-  const cautions = Object.entries(files.cautions).map(([id, caution]) => {
-    const place = `cautions.yaml ${id}`;
-    for (const language of ['da', 'en'] as const) {
-      if (!(id in files.texts[language].cautions)) mistake(`texts/${language}.yaml`, `cautions.${id} is missing`);
-    }
-    return {
-      id,
-      if: over(place)(caution.if),
-      rules: rulesMatching(place, caution.rules),
-      toldOnly: caution.toldOnly ?? false,
-    };
-  });
-
+/** Both languages have the same texts, and every text that is named. */
+function checkTexts(files: KnowledgeFiles, { mistake, labels }: Checks): void {
   for (const language of ['da', 'en'] as const) {
+    const texts = files.texts[language];
     const other = files.texts[language === 'da' ? 'en' : 'da'];
-    for (const topic of topicIds) {
-      if (!(topic in files.texts[language].topics)) mistake(`texts/${language}.yaml`, `topics.${topic} is missing`);
+    const inTexts = `texts/${language}.yaml`;
+    for (const topic of Object.keys(files.guideline.topics)) {
+      if (!(topic in texts.topics)) mistake(inTexts, `topics.${topic} is missing`);
+    }
+    for (const id of Object.keys(files.cautions)) {
+      if (!(id in texts.cautions)) mistake(inTexts, `cautions.${id} is missing`);
+    }
+    for (const rule of files.rules) {
+      const cards = cardsOf(rule);
+      if ((cards.length > 0 || rule.ask) && !texts.rules[rule.id]) mistake(inTexts, `rules.${rule.id} is missing`);
+      if (rule.ask && !texts.rules[rule.id]?.ask) mistake(inTexts, `rules.${rule.id}.ask is missing`);
+      for (const { label } of cards.flatMap((card) => card.suggest ?? [])) {
+        if (!(label in texts.suggestions)) mistake(inTexts, `suggestions.${label} is missing`);
+      }
+      for (const { text } of cards.flatMap((card) => card.notes ?? []))
+        if (!(text in texts.notes)) mistake(inTexts, `notes.${text} is missing`);
+      for (const id of [...cards.flatMap((card) => card.missing ?? []), ...(rule.ask?.missing ?? [])]) {
+        if (typeof id !== 'string' && !labels.has(id.id) && !(id.id in texts.missing))
+          mistake(inTexts, `missing.${id.id} is missing`);
+      }
     }
     for (const part of ['labels', 'topics', 'rules', 'suggestions', 'cautions', 'notes', 'missing'] as const) {
       for (const key of Object.keys(other[part])) {
-        if (!(key in files.texts[language][part])) mistake(`texts/${language}.yaml`, `${part}.${key} is missing`);
+        if (!(key in texts[part])) mistake(inTexts, `${part}.${key} is missing`);
       }
     }
   }
-
-  reportCycles(facts, rules, explainedBy, mistake);
-
-  return {
-    head,
-    hash,
-    services,
-    facts,
-    rules,
-    gates: head.gates.map((gate, index) => ({
-      if: over(`guideline.yaml gates[${index}]`)(gate.if),
-      reason: gate.reason,
-      topics: new Set((gate.topics ?? topicIds).filter((topic) => !gate.except?.includes(topic))),
-    })),
-    precedence: head.precedence.map((entry, index) => ({
-      by: rulesMatching(`guideline.yaml precedence[${index}]`, entry.by),
-      withholds: rulesMatching(`guideline.yaml precedence[${index}]`, entry.withholds),
-    })),
-    cautions,
-    ledger: files.ledger,
-    texts: files.texts,
-    concepts,
-    systems: files.systems,
-    spellings: files.spellings,
-    labels,
-    siteLabels,
-    says: new Map(Object.entries(files.facts).flatMap(([name, { says }]) => (says ? [[name, says]] : []))),
-    explainedBy,
-    analyses: new Map(concepts.analyses.map((analysis) => [analysis.id, analysis])),
-    procedures: new Map(concepts.procedures.map((procedure) => [procedure.id, procedure])),
-    pathways: new Map(concepts.pathways.map((pathway) => [pathway.id, pathway])),
-    orderCodings: new Map([
-      ...concepts.analyses.map(
-        ({ id, codes }) => [id, preferredCodings(codes, ['npu', 'loinc'], files.systems)] as const,
-      ),
-      ...concepts.procedures.map(
-        ({ id, codes }) => [id, preferredCodings(codes, ['sks', 'sct'], files.systems)] as const,
-      ),
-    ]),
-    sortedKeys: new Set(
-      Object.entries(head.prefetch)
-        .filter(([, { template }]) => template.includes('_sort=-'))
-        .map(([key]) => key),
-    ),
-  };
 }
 
 /** The first code of each system: the preferred one. */
@@ -603,7 +525,7 @@ function reportCycles(
   facts: ReadonlyMap<string, CompiledFact>,
   rules: ReadonlyMap<string, CompiledRule>,
   explainedBy: ReadonlyMap<string, readonly string[]>,
-  mistake: (place: string, what: string) => void,
+  mistake: ReportMistake,
 ): void {
   const done = new Set<string>();
   const path: string[] = [];

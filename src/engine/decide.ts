@@ -1,6 +1,6 @@
 import { NotFoundError } from '../errors.ts';
 import { buildCards, type Card, type CardOptions, type ClientSettings } from './cards.ts';
-import type { CompiledGuideline } from './compile.ts';
+import type { CompiledGuideline } from './guideline.ts';
 import { chooseEnvironment, decideRules } from './rules.ts';
 import type { Chart, Decision } from './types.ts';
 

@@ -1,6 +1,6 @@
 import { type Ask, type Items, notKnown, toItems } from './closure.ts';
-import type { CompiledFact, CompiledGuideline } from './compile.ts';
 import { type Expression, toTruth } from './expression.ts';
+import type { CompiledFact, CompiledGuideline } from './guideline.ts';
 import type { PanelLine, SelectionFact } from './schema.ts';
 import type { Chart, FactRead, Reading, ReadingKind, Truth } from './types.ts';
 

@@ -1,6 +1,6 @@
-import type { CompiledFact, CompiledGuideline, KnowledgeFiles, Language } from './compile.ts';
 import type { Condition } from './concepts.ts';
 import type { Expression } from './expression.ts';
+import type { CompiledFact, CompiledGuideline, KnowledgeFiles, Language } from './guideline.ts';
 import searchParameters from './r4-search-parameters.json' with { type: 'json' };
 import { canHold, type Domains, type Formula, type Target } from './satisfy.ts';
 import { nodesOf, printSyntax, readSyntax, type Syntax } from './syntax.ts';

@@ -1,5 +1,5 @@
-import type { CompiledFact, CompiledGuideline } from './compile.ts';
 import { compileExpression } from './expression.ts';
+import type { CompiledFact, CompiledGuideline } from './guideline.ts';
 import { decideRules } from './rules.ts';
 import type { Chart, Truth } from './types.ts';
 

@@ -1,4 +1,4 @@
-import type { CompiledFact, CompiledGuideline, Language } from './compile.ts';
+import type { CompiledFact, CompiledGuideline, Language } from './guideline.ts';
 import type { SelectionFact } from './schema.ts';
 import { readSyntax, type Syntax } from './syntax.ts';
 import type { ReadingKind } from './types.ts';

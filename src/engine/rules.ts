@@ -1,5 +1,5 @@
-import type { CompiledGuideline, CompiledRule } from './compile.ts';
 import { collectFacts, type Facts } from './facts.ts';
+import type { CompiledGuideline, CompiledRule } from './guideline.ts';
 import type { Chart, Decision, FactRead, Outcome, Truth } from './types.ts';
 
 /** What of a client's settings changes decisions. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Card, CardOptions, ClientSettings } from './cards.ts';
-import type { CompiledGuideline, CompiledSuggestion } from './compile.ts';
 import type { Facts } from './facts.ts';
+import type { CompiledGuideline, CompiledSuggestion } from './guideline.ts';
 import { type Json, listOf, referenceKeyOf } from './resources.ts';
 import type { Reading } from './types.ts';
 

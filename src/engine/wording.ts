@@ -1,4 +1,4 @@
-import type { CompiledGuideline, Language } from './compile.ts';
+import type { CompiledGuideline, Language } from './guideline.ts';
 import type { Reading } from './types.ts';
 
 /** Names and values as clinicians read them, in one language. Codes and values only, nothing from the record's own words. */

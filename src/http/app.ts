@@ -6,7 +6,7 @@ import helmet from 'helmet';
 import type { RecordEntry } from '../audit/record.ts';
 import type { AuditStore } from '../audit/store.ts';
 import type { Config } from '../config.ts';
-import type { CompiledGuideline, CompiledService } from '../engine/compile.ts';
+import type { CompiledGuideline, CompiledService } from '../engine/guideline.ts';
 import { AuthError, NotAcceptedError, NotFoundError, RateLimitError, UnavailableError } from '../errors.ts';
 import type { Authenticate, Caller } from './auth.ts';
 import { createRoom, type Room, readBody } from './body.ts';

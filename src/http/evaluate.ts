@@ -3,8 +3,8 @@ import { buildRecord, pseudonymizePatient, type RecordEntry, sealRecord } from '
 import type { Client } from '../clients/client.ts';
 import type { Card } from '../engine/cards.ts';
 import type { ReadChart } from '../engine/chart-reader.ts';
-import type { CompiledGuideline } from '../engine/compile.ts';
 import type { decide } from '../engine/decide.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { indexDrafts } from '../engine/readers/gather.ts';
 import type { Chart, Decision, KeyState, Outcome } from '../engine/types.ts';
 import { NotFoundError } from '../errors.ts';

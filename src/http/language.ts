@@ -1,4 +1,4 @@
-import type { Language } from '../engine/compile.ts';
+import type { Language } from '../engine/guideline.ts';
 
 /**
  * Chooses the language of the cards: the one of ours the header prefers, else the client's.

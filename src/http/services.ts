@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 
 /** Versions of the specification and of the hooks answered: the published ones (conformance D-11, D-12). */
 const specification = '2.0.1';

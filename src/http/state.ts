@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import type { CompiledService } from '../engine/compile.ts';
+import type { CompiledService } from '../engine/guideline.ts';
 import type { Caller } from './auth.ts';
 
 /** What becomes known of a request while it is answered, for log and metrics. */

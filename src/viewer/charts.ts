@@ -1,5 +1,5 @@
 import { type ControlChart, type ControlPoint, chartShares } from '../audit/statistics.ts';
-import type { Language } from '../engine/compile.ts';
+import type { Language } from '../engine/guideline.ts';
 import { formatShare } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Texts } from './texts.ts';

@@ -1,5 +1,5 @@
 import type { ReplayRow, ReplaySummary } from '../audit/replay-summary.ts';
-import type { CompiledGuideline, Language } from '../engine/compile.ts';
+import type { CompiledGuideline, Language } from '../engine/guideline.ts';
 import { formatNumber, formatTime } from './format.ts';
 import { type Html, html, trustMarkup } from './html.ts';
 import { base, type PageContext } from './layout.ts';

@@ -1,7 +1,7 @@
 import { decisionsBehind, type EvaluationRecord, type SentCard } from '../audit/record.ts';
 import type { Replay } from '../audit/replay.ts';
 import type { FeedbackComment, StoredEvaluation, StoredFeedback } from '../audit/store.ts';
-import type { CompiledGuideline, Language } from '../engine/compile.ts';
+import type { CompiledGuideline, Language } from '../engine/guideline.ts';
 import type { Miss, NearestMiss } from '../engine/nearest-miss.ts';
 import type { Decision, FactRead, Truth } from '../engine/types.ts';
 import { sayAmount } from '../engine/wording.ts';

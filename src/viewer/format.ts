@@ -1,4 +1,4 @@
-import type { Language } from '../engine/compile.ts';
+import type { Language } from '../engine/guideline.ts';
 
 const locales = { da: 'da-DK', en: 'en-GB' } as const;
 

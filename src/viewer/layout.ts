@@ -1,4 +1,4 @@
-import type { Language } from '../engine/compile.ts';
+import type { Language } from '../engine/guideline.ts';
 import type { Role } from '../http/readers.ts';
 import { type Html, html } from './html.ts';
 import { type Texts, viewerTexts } from './texts.ts';

@@ -1,5 +1,5 @@
 import type { EvaluationSummary } from '../audit/store.ts';
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { formatTime } from './format.ts';
 import { type Html, html } from './html.ts';
 import { addParameter, base, type PageContext } from './layout.ts';

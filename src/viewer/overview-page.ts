@@ -1,5 +1,5 @@
 import type { DecisionStatistics, Statistics } from '../audit/statistics.ts';
-import type { CompiledGuideline, Language } from '../engine/compile.ts';
+import type { CompiledGuideline, Language } from '../engine/guideline.ts';
 import { findOutside, renderControlChart, renderSparkline } from './charts.ts';
 import { formatNumber, formatShare } from './format.ts';
 import { type Html, html } from './html.ts';

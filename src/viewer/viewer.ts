@@ -15,7 +15,7 @@ import { buildAuditEvent, csvHeader, writeCsvRow, writeNdjsonRow } from '../audi
 import { scanEvaluations } from '../audit/scan.ts';
 import { findLastDay, makersOf, type Statistics, summarizeCounts } from '../audit/statistics.ts';
 import type { AuditStore, SealedEvaluation } from '../audit/store.ts';
-import type { CompiledGuideline, Language } from '../engine/compile.ts';
+import type { CompiledGuideline, Language } from '../engine/guideline.ts';
 import { RequestError, UnavailableError } from '../errors.ts';
 import { chooseLanguage } from '../http/language.ts';
 import type { FindReader, Reader } from '../http/readers.ts';

@@ -1,4 +1,4 @@
-import type { CompiledGuideline, CompiledRule, Language } from '../engine/compile.ts';
+import type { CompiledGuideline, CompiledRule, Language } from '../engine/guideline.ts';
 import { findWords } from '../engine/plain-words.ts';
 import { formatNumber } from './format.ts';
 import { viewerTexts } from './texts.ts';

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { readRecord } from '../audit/exports.ts';
 import type { EvaluationRecord } from '../audit/record.ts';
 import { createReplay, type Replay } from '../audit/replay.ts';
-import type { CompiledGuideline } from '../engine/compile.ts';
+import type { CompiledGuideline } from '../engine/guideline.ts';
 import { findNearestMisses } from '../engine/nearest-miss.ts';
 import { type Choices, chooseEnvironment, decideRules } from '../engine/rules.ts';
 import type { Truth } from '../engine/types.ts';

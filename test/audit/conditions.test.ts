@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readConditions } from '../../src/audit/conditions.ts';
-import type { CompiledGuideline } from '../../src/engine/compile.ts';
+import type { CompiledGuideline } from '../../src/engine/guideline.ts';
 import { RequestError } from '../../src/errors.ts';
 
 const guideline = {

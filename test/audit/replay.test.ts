@@ -5,7 +5,7 @@ import { createReplay, decideAgain, type Replay } from '../../src/audit/replay.t
 import { createReplaySummary, listChanges, writeChangeRow } from '../../src/audit/replay-summary.ts';
 import { cardForms } from '../../src/clients/client.ts';
 import type { ClientSettings } from '../../src/engine/cards.ts';
-import type { CompiledGuideline } from '../../src/engine/compile.ts';
+import type { CompiledGuideline } from '../../src/engine/guideline.ts';
 import { adaptRecorded } from '../../src/http/adapt.ts';
 import { loadKnowledge } from '../../src/knowledge.ts';
 import { guideline, readCases } from '../cds-services/decide-cases.ts';

@@ -6,7 +6,7 @@ import type { AuditStore } from '../../src/audit/store.ts';
 import { demoClient } from '../../src/clients/client.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Card } from '../../src/engine/cards.ts';
-import type { CompiledGuideline } from '../../src/engine/compile.ts';
+import type { CompiledGuideline } from '../../src/engine/guideline.ts';
 import type { Chart } from '../../src/engine/types.ts';
 import { collectSources } from '../../src/fhir/collect.ts';
 import { type AppParts, createApp } from '../../src/http/app.ts';

@@ -1,6 +1,6 @@
-import type { CompiledFact, CompiledGuideline } from '../../src/engine/compile.ts';
 import type { Answer } from '../../src/engine/decide.ts';
 import type { Fact } from '../../src/engine/facts.ts';
+import type { CompiledFact, CompiledGuideline } from '../../src/engine/guideline.ts';
 import { chooseEnvironment, decideRules, type Results } from '../../src/engine/rules.ts';
 import type { Chart } from '../../src/engine/types.ts';
 import type { Case } from '../cds-services/case.ts';

@@ -1,6 +1,6 @@
-import type { CompiledCard, CompiledFact, CompiledGuideline, CompiledRule } from '../../src/engine/compile.ts';
 import { conceptsOfLine } from '../../src/engine/compile.ts';
 import { compileExpression, type Expression } from '../../src/engine/expression.ts';
+import type { CompiledCard, CompiledFact, CompiledGuideline, CompiledRule } from '../../src/engine/guideline.ts';
 import { conjunctsOf, printSyntax, readSyntax, type Syntax } from '../../src/engine/syntax.ts';
 
 /** The ways in which knowledge is changed. */
