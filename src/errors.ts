@@ -63,6 +63,7 @@ export const authReasons = [
   'jti',
   'key',
   'keys-unavailable',
+  'keys-tls',
   'signature',
   'replayed',
   'tenant',
@@ -107,10 +108,13 @@ export class TooLargeError extends CdsError {
 export class DataMissingError extends CdsError {
   /** By prefetch key: a stable code of ours. */
   readonly problems: Readonly<Record<string, string>>;
+  /** The keys as the client calls them, and those it sent that nobody asked for. */
+  readonly diagnostics: string;
 
-  constructor(problems: Readonly<Record<string, string>>, message: string) {
+  constructor(problems: Readonly<Record<string, string>>, message: string, diagnostics: string) {
     super('data-missing', 412, message);
     this.problems = problems;
+    this.diagnostics = diagnostics;
   }
 }
 

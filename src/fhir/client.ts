@@ -2,6 +2,7 @@ import { Agent, fetch as fetchUndici } from 'undici';
 import { type AllowedFhirServers, createLookup, findAllowedBase, type Resolve, resolveBeneath } from './allow-list.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import { type Circuits, createCircuits, defaultCircuitLimits } from './circuit.ts';
+import type { FetchProblem } from './problems.ts';
 
 /** Bounds of what one request may fetch. */
 export interface FetchLimits {
@@ -39,25 +40,6 @@ export const defaultLimits: Readonly<FetchLimits> = {
   longestAttempt: 10_000,
   fairAttempt: 250,
 };
-
-/** Why something was not fetched or not used; stable codes for logs and metrics. */
-export type FetchProblem =
-  | 'no-fhir-server'
-  | 'fhir-server-not-allowed'
-  | 'no-token'
-  | 'template-unresolved'
-  | 'unreadable'
-  | 'incomplete'
-  | 'next-elsewhere'
-  | 'too-many-pages'
-  | 'too-large'
-  | 'no-room'
-  | 'timeout'
-  | 'circuit-open'
-  | 'unreachable'
-  | 'redirect'
-  | 'not-json'
-  | `status-${number}`;
 
 /** The part of a fetch response that is read. */
 export interface FetchedResponse {
@@ -147,8 +129,9 @@ export function openServer(request: {
   if (fhirServer === undefined) return { problem: 'no-fhir-server' };
   const base = findAllowedBase(fhirServer, client.allowedFhirServers);
   if (base === undefined) return { problem: 'fhir-server-not-allowed' };
-  const isUsable = fhirAuthorization !== undefined && isTokenUsable(fhirAuthorization, request.patientId);
-  if (!isUsable && !client.allowWithoutToken) return { problem: 'no-token' };
+  const unusable = fhirAuthorization === undefined ? 'no-token' : checkToken(fhirAuthorization, request.patientId);
+  if (unusable !== undefined && !client.allowWithoutToken) return { problem: unusable };
+  const isUsable = fhirAuthorization !== undefined && unusable === undefined;
   const expires =
     isUsable && fhirAuthorization.expires_in !== undefined ? fhirAuthorization.expires_in * 1_000 : Infinity;
   return {
@@ -182,6 +165,7 @@ export async function followPages(
 ): Promise<{ answer: Answer; problem?: FetchProblem }> {
   const { next: firstNext, ...answer } = first;
   let next = firstNext;
+  const read = new Set<string>();
   for (let pages = 0; next !== undefined; pages += 1) {
     if ('problem' in server) return { answer, problem: server.problem };
     if (pages >= server.limits.pages || answer.entries >= server.limits.entries) {
@@ -189,6 +173,8 @@ export async function followPages(
     }
     const url = resolveBeneath(server.base, next);
     if (next === '' || url === undefined) return { answer, problem: 'next-elsewhere' };
+    if (read.has(url.href)) return { answer, problem: 'next-repeated' };
+    read.add(url.href);
     const fetched = await getJson(server, url);
     if ('problem' in fetched) return { answer, problem: fetched.problem };
     const page = readAnswer(fetched.value);
@@ -223,7 +209,7 @@ async function attemptGet(
   server.isAdmitted ??= server.circuits.admit(server.base.href);
   if (!server.isAdmitted) return { problem: 'circuit-open' };
   const fetched = await transferWithin(server, url, time);
-  const isFailure = 'problem' in fetched && isPassing(fetched.problem);
+  const isFailure = 'problem' in fetched && (isPassing(fetched.problem) || fetched.problem === 'tls');
   const isFair = !('problem' in fetched) || fetched.problem !== 'timeout' || time >= server.limits.fairAttempt;
   if (isFair) server.circuits.report(server.base.href, !isFailure);
   return fetched;
@@ -242,8 +228,8 @@ async function transferWithin(
   const timer = setTimeout(() => stop.abort(), time);
   try {
     return await Promise.race([transfer(server, url, stop.signal), stopped]);
-  } catch {
-    return { problem: stop.signal.aborted ? 'timeout' : 'unreachable' };
+  } catch (error) {
+    return { problem: stop.signal.aborted ? 'timeout' : isTlsFailure(error) ? 'tls' : 'unreachable' };
   } finally {
     clearTimeout(timer);
     // Frees the connection of a body that was not read to its end.
@@ -281,11 +267,27 @@ async function transfer(
   }
 }
 
-function isTokenUsable(authorization: FhirAuthorization, patientId: unknown): boolean {
-  const isBearer = authorization.token_type === undefined || authorization.token_type.toLowerCase() === 'bearer';
+/** @returns Why the token is not used; undefined where it is. */
+function checkToken(
+  { access_token, token_type = 'bearer', expires_in, patient }: FhirAuthorization,
+  patientId: unknown,
+): FetchProblem | undefined {
+  if (token_type.toLowerCase() !== 'bearer') return 'token-type';
   // What cannot be a header would fail as if the server did not answer.
-  const isSendable = /^[\x21-\x7e]+$/.test(authorization.access_token);
-  return isBearer && isSendable && (authorization.patient === undefined || authorization.patient === patientId);
+  if (!/^[\x21-\x7e]+$/.test(access_token)) return 'token-characters';
+  if (patient !== undefined && patient !== patientId) return 'token-patient';
+  return expires_in !== undefined && expires_in <= 0 ? 'token-expired' : undefined;
+}
+
+/** Names Node gives to what is wrong with a certificate, or with a server that does not speak TLS. */
+const tlsCodes =
+  /^(EPROTO|ERR_(SSL|TLS)_\w+|(CERT|CRL|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED|ERROR_IN_C[ER])_\w+|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)$/;
+
+/** Whether a call failed because the other side could not show, in TLS, who it is. */
+export function isTlsFailure(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  return (code !== undefined && tlsCodes.test(code)) || isTlsFailure(error.cause);
 }
 
 /** Whether the same request may succeed a moment later. */

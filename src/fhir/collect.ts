@@ -6,7 +6,6 @@ import {
   closeServer,
   type Fetch,
   type FetchLimits,
-  type FetchProblem,
   type FhirAccess,
   type FhirAuthorization,
   type FhirServer,
@@ -15,6 +14,7 @@ import {
   openServer,
   type Room,
 } from './client.ts';
+import { adviseLacking, type FetchProblem, listUnknownKeys } from './problems.ts';
 
 /** One prefetch template as discovery publishes it. */
 export interface PrefetchTemplate {
@@ -42,7 +42,7 @@ export interface CollectRequest {
 
 export interface Collected {
   sources: Sources;
-  /** Keys sent that no template asks for: as hostile as the request, not for logs or labels. */
+  /** Keys sent that no template asks for: the first few that can be repeated. */
   unknownKeys: string[];
   /** Why a key is not known, or not known whole, by prefetch key. */
   problems: Readonly<Record<string, FetchProblem>>;
@@ -69,10 +69,11 @@ export async function collectSources(request: CollectRequest): Promise<Collected
   });
   const gathered = await Promise.all(gathering).finally(() => closeServer(server));
 
-  checkRequired(request.templates, gathered);
+  const unknownKeys = Object.keys(prefetch).filter((key) => !sentKeys.has(key));
+  checkRequired(request, gathered, unknownKeys);
   return {
     sources: Object.fromEntries(gathered.map(([key, { source }]) => [key, source])),
-    unknownKeys: Object.keys(prefetch).filter((key) => !sentKeys.has(key)),
+    unknownKeys: listUnknownKeys(unknownKeys),
     problems: Object.fromEntries(
       gathered.flatMap(([key, { problem }]) => (problem === undefined ? [] : [[key, problem]])),
     ),
@@ -135,23 +136,28 @@ function judgeAnswer(template: string, answer: Answer, isCut: boolean): Source {
 }
 
 function checkRequired(
-  templates: Readonly<Record<string, PrefetchTemplate>>,
+  { templates, prefetch = {}, client: { keyAliases } }: CollectRequest,
   gathered: readonly (readonly [string, Gathered])[],
+  unknownKeys: readonly string[],
 ): void {
-  const lacking = gathered.filter(([key, { source }]) => {
+  const lacking = gathered.flatMap(([key, { source, problem }]) => {
     const wanted = templates[key];
-    if (wanted?.required !== true) return false;
-    if (source.state === 'missing' || source.state === 'failed') return true;
+    if (wanted?.required !== true) return [];
     // "No data" answers a search; a read that has none lacks the one resource it asks for.
-    return isRead(wanted.template) && source.resources.length === 0;
+    const isEmptyRead = isRead(wanted.template) && source.resources.length === 0;
+    if (source.state !== 'missing' && source.state !== 'failed' && !isEmptyRead) return [];
+    const sentKey = findSentKey(prefetch, key, keyAliases);
+    return {
+      ...{ key, name: keyAliases?.[key] ?? key, template: wanted.template, problem: problem ?? ('empty' as const) },
+      ...(sentKey !== undefined && { sent: prefetch[sentKey] }),
+    };
   });
   if (lacking.length === 0) return;
-  const problems = Object.fromEntries(lacking.map(([key, { source, problem }]) => [key, problem ?? source.state]));
-  const named = Object.entries(problems).map(([key, problem]) => `${key} (${problem})`);
+  const named = listUnknownKeys(unknownKeys).map((name) => `not asked for: '${name}'`);
   throw new DataMissingError(
-    problems,
-    `Required data could not be obtained for the prefetch key(s) ${named.join(', ')}. ` +
-      'Send them in prefetch, or send fhirServer and fhirAuthorization of a registered FHIR server that may read them.',
+    Object.fromEntries(lacking.map(({ key, problem }) => [key, problem])),
+    adviseLacking(lacking),
+    [...lacking.map(({ name }) => `prefetch key '${name}'`), ...named].join(', '),
   );
 }
 

@@ -253,6 +253,12 @@ function answerCall(parts: AppParts, room: Room): RequestHandler {
     await storeRecord(parts, answer.record);
     metrics.countEvaluation(answer.metrics);
     metrics.countPrefetchProblems(answer.metrics.problems);
+    const { problems, unknownKeys } = answer.metrics;
+    if (Object.keys(problems).length > 0) state.problems = problems;
+    if (unknownKeys.length > 0) {
+      state.unknownKeys = unknownKeys;
+      metrics.countUnknownKeys();
+    }
     state.cards = answer.metrics.cards.length;
     sendJson(response, answer.response);
   };

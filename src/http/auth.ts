@@ -146,7 +146,7 @@ async function verify(
   const issuer = profile.issuers.find((each) => each.iss === iss);
   if (issuer === undefined) throw refuse('issuer');
   const key = await keys.find(issuer, String(header.kid));
-  if (key === 'unavailable') throw refuse('keys-unavailable', profile.id);
+  if (typeof key === 'string') throw refuse(`keys-${key}`, profile.id);
   const alg = String(header.alg);
   if (key === undefined || (key.alg !== undefined && key.alg !== alg)) throw refuse('key', profile.id);
   const verifyingKey = await readKey(key, alg);

@@ -23,6 +23,7 @@ export function sendProblem(response: Response, problem: Problem): void {
   const state = stateOf(response);
   state.code = problem.code;
   if (problem.thrownAt !== undefined) state.thrownAt = problem.thrownAt;
+  if (problem.problems !== undefined) state.problems = problem.problems;
   // Part of the answer is out: the connection is all that is left to break.
   if (response.headersSent) {
     response.destroy();
@@ -38,7 +39,7 @@ export function sendProblem(response: Response, problem: Problem): void {
   response.set('Content-Type', 'application/fhir+json; charset=utf-8').send(JSON.stringify(describeOutcome(problem)));
 }
 
-function describeOutcome({ status, message, expression, problems }: Problem): object {
+function describeOutcome({ status, message, expression, diagnostics }: Problem): object {
   return {
     resourceType: 'OperationOutcome',
     issue: [
@@ -46,13 +47,7 @@ function describeOutcome({ status, message, expression, problems }: Problem): ob
         severity: 'error',
         code: issueCodes[status] ?? 'exception',
         details: { text: message },
-        ...(problems === undefined
-          ? {}
-          : {
-              diagnostics: Object.keys(problems)
-                .map((key) => `prefetch key '${key}'`)
-                .join(', '),
-            }),
+        ...(diagnostics === undefined ? {} : { diagnostics }),
         ...(expression === undefined ? {} : { expression: [expression] }),
       },
     ],

@@ -39,6 +39,8 @@ export interface EvaluationMetrics {
   keys: { key: string; state: KeyState; dropped: number }[];
   /** Why a key is not known or not whole, by prefetch key. */
   problems: Readonly<Record<string, string>>;
+  /** Prefetch keys that came and nobody asked for: for the log, not for labels. */
+  unknownKeys: readonly string[];
 }
 
 /** What comes of a job: the JSON to send, in UTF-8, and the record to store before; or the error. */
@@ -85,7 +87,7 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
   const language = chooseLanguage(job.acceptLanguage, client.language);
   const parsed = performance.now();
 
-  const { sources, problems } = await parts.collect({
+  const { sources, problems, unknownKeys } = await parts.collect({
     prefetch: request.prefetch,
     context,
     fhirServer: request.fhirServer,
@@ -142,7 +144,7 @@ async function evaluate(parts: EvaluateParts, job: Job): Promise<Answer> {
   return {
     response: writeAnswer(answer, cards, patientKey, context.patientId),
     record: isSame ? sealRecord(record, cards) : sealRecord(record),
-    metrics: countEvaluation(chart, problems, decisions, decided),
+    metrics: { ...countEvaluation(chart, decisions, decided), problems, unknownKeys },
   };
 }
 
@@ -160,15 +162,13 @@ function writeAnswer(
 
 function countEvaluation(
   chart: Chart,
-  problems: EvaluationMetrics['problems'],
   decisions: Decision[],
   cards: Card[],
-): EvaluationMetrics {
+): Omit<EvaluationMetrics, 'problems' | 'unknownKeys'> {
   return {
     decisions: decisions.map(({ id, outcome }) => ({ id, outcome })),
     cards: cards.map((card) => card.source.topic.code),
     keys: Object.entries(chart.keys).map(([key, { state, dropped }]) => ({ key, state, dropped })),
-    problems,
   };
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { type Issuer, isEverybodysKey, type PublicKey, publicKeySchema } from '../clients/profile.ts';
-import type { Fetch } from '../fhir/client.ts';
+import { type Fetch, isTlsFailure } from '../fhir/client.ts';
 
 /** Bounds of what is read of a published key set, in milliseconds and bytes. */
 export interface KeyLimits {
@@ -26,12 +26,18 @@ export const defaultKeyLimits: Readonly<KeyLimits> = {
 
 /** Finds the public key an issuer signs with. */
 export interface KeyCache {
-  /** @returns undefined where the issuer has no such key; `unavailable` where that cannot be found out now. */
-  find(issuer: Issuer, kid: string): Promise<PublicKey | undefined | 'unavailable'>;
+  /**
+   * @returns undefined where the issuer has no such key; `unavailable` where that cannot be found out now, `tls` where
+   *   the reason is that the certificate of the address is not trusted here.
+   */
+  find(issuer: Issuer, kid: string): Promise<PublicKey | undefined | KeyFailure>;
 }
+
+export type KeyFailure = 'unavailable' | 'tls';
 
 interface Published {
   keys: ReadonlyMap<string, PublicKey> | undefined;
+  failure: KeyFailure;
   /** When the keys were read, and when that was last tried. */
   readAt: number;
   triedAt: number;
@@ -57,7 +63,10 @@ export function createKeyCache(
   async function refresh(url: string, set: Published): Promise<void> {
     set.triedAt = now();
     const read = await readKeys(fetch, url, limits);
-    if (read === undefined) return;
+    if (typeof read === 'string') {
+      set.failure = read;
+      return;
+    }
     set.keys = new Map(read.filter((key) => isDemo || !isEverybodysKey(key)).map((key) => [key.kid, key]));
     set.readAt = now();
   }
@@ -67,6 +76,7 @@ export function createKeyCache(
       if (jwksUrl === undefined) return jwks?.keys.find((key) => key.kid === kid);
       const set = sets.get(jwksUrl) ?? {
         keys: undefined,
+        failure: 'unavailable',
         readAt: Number.NEGATIVE_INFINITY,
         triedAt: Number.NEGATIVE_INFINITY,
         reading: undefined,
@@ -81,13 +91,13 @@ export function createKeyCache(
         await set.reading;
       }
       const isKept = set.keys !== undefined && now() - set.readAt < limits.keepMs;
-      return isKept ? set.keys?.get(kid) : 'unavailable';
+      return isKept ? set.keys?.get(kid) : set.failure;
     },
   };
 }
 
-/** @returns undefined where the set cannot be read. */
-async function readKeys(fetch: Fetch, url: string, limits: Readonly<KeyLimits>): Promise<PublicKey[] | undefined> {
+/** @returns Why the set cannot be read, where it cannot. */
+async function readKeys(fetch: Fetch, url: string, limits: Readonly<KeyLimits>): Promise<PublicKey[] | KeyFailure> {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), limits.timeoutMs);
   // The race does not rely on the transport to heed the signal.
@@ -96,11 +106,11 @@ async function readKeys(fetch: Fetch, url: string, limits: Readonly<KeyLimits>):
   });
   try {
     const read = keySetSchema.safeParse(await Promise.race([getJson(fetch, url, limits.bytes, stop.signal), stopped]));
-    if (!read.success || read.data.keys.length > limits.keys) return undefined;
+    if (!read.success || read.data.keys.length > limits.keys) return 'unavailable';
     // Sets also hold keys for other uses: those are passed over, as are keys that cannot be read.
     return read.data.keys.flatMap((key) => publicKeySchema.safeParse(key).data ?? []);
-  } catch {
-    return undefined;
+  } catch (error) {
+    return isTlsFailure(error) ? 'tls' : 'unavailable';
   } finally {
     clearTimeout(timer);
     stop.abort();

@@ -13,6 +13,10 @@ export interface RequestLine {
   cards?: number;
   /** Code of the error. */
   code?: string;
+  /** Why prefetch keys are not known or not whole: a code of ours, by key. */
+  problems?: Readonly<Record<string, string>>;
+  /** Prefetch keys that came and nobody asked for, misspelt perhaps: plain names only. */
+  unknownKeys?: readonly string[];
   /** Of an unforeseen error: its class and the line of code that threw it. */
   thrownAt?: string;
 }
@@ -31,8 +35,10 @@ const maxLength = 8 * 1024 * 1024;
 export function createLog(level: Config['logLevel'], stream?: DestinationStream): Log {
   const logger = pino({ level, base: null }, stream ?? pino.destination({ sync: false, maxLength }));
   return {
-    request({ id, service, hook, client, status, ms, cards, code, thrownAt }) {
-      const fields = { id, service, hook, client, status, ms: Math.round(ms), cards, code, thrownAt };
+    request({ ms, ...line }) {
+      const { id, service, hook, client, status, cards, code, problems, unknownKeys, thrownAt } = line;
+      const known = { id, service, hook, client, status, ms: Math.round(ms), cards, code };
+      const fields = { ...known, problems, unknownKeys, thrownAt };
       if (status >= 500) logger.error(fields);
       else if (status >= 400) logger.warn(fields);
       else logger.info(fields);

@@ -9,6 +9,8 @@ export interface Metrics {
   countEvaluation(metrics: EvaluationMetrics): void;
   /** Why prefetch keys are not known or not whole, by key. */
   countPrefetchProblems(problems: Readonly<Record<string, string>>): void;
+  /** Calls with prefetch keys that nobody asked for: misspelt perhaps. */
+  countUnknownKeys(): void;
   countFeedback(outcome: 'accepted' | 'overridden' | 'refused', items?: number): void;
   countUnknownCards(items: number): void;
   countAuditFailure(): void;
@@ -36,6 +38,7 @@ export function createMetrics(): Metrics {
   const keys = counter('cds_prefetch_keys_total', 'States of prefetch keys', 'key', 'state');
   const foreign = counter('cds_foreign_resources_total', 'Resources dropped: of another patient', 'key');
   const problemCounter = counter('cds_prefetch_problems_total', 'Why prefetch keys are not known', 'key', 'problem');
+  const unknownKeys = counter('cds_unknown_prefetch_keys_total', 'Calls with prefetch keys nobody asked for');
   const feedback = counter('cds_feedback_total', 'Feedback items received', 'outcome');
   const unknownCards = counter('cds_feedback_unknown_cards_total', 'Feedback items on cards not sent by this service');
   const auditFailures = counter('cds_audit_failures_total', 'Records that could not be stored');
@@ -63,6 +66,7 @@ export function createMetrics(): Metrics {
         problemCounter.inc({ key, problem: problem.replace(/^status-(\d).*/, 'status-$1xx') });
       }
     },
+    countUnknownKeys: () => unknownKeys.inc(),
     countFeedback: (outcome, items = 1) => feedback.inc({ outcome }, items),
     countUnknownCards: (items) => unknownCards.inc(items),
     countAuditFailure: () => auditFailures.inc(),

@@ -9,6 +9,8 @@ export interface Problem {
   expression?: string;
   /** Why required data could not be obtained, by prefetch key. */
   problems?: Readonly<Record<string, string>>;
+  /** What else somebody who mends the call wants to know. */
+  diagnostics?: string;
   /** Seconds. */
   retryAfter?: number;
   /** Only of unforeseen errors, for the log: where it was thrown. Never its message, which may quote the request. */
@@ -23,7 +25,7 @@ export function describeProblem(error: unknown): Problem {
       status: error.status,
       message: error.message,
       ...(error instanceof RequestError && error.expression !== undefined ? { expression: error.expression } : {}),
-      ...(error instanceof DataMissingError ? { problems: error.problems } : {}),
+      ...(error instanceof DataMissingError ? { problems: error.problems, diagnostics: error.diagnostics } : {}),
       ...(error instanceof UnavailableError || error instanceof RateLimitError ? { retryAfter: error.retryAfter } : {}),
     };
   }

@@ -55,7 +55,7 @@ async function readLogin(
   try {
     const { kid = '' } = decodeProtectedHeader(token);
     const key = await keys.find({ iss: issuer, jwksUrl }, kid);
-    if (key === undefined || key === 'unavailable') return undefined;
+    if (key === undefined || typeof key === 'string') return undefined;
     const { payload } = await jwtVerify(token, ({ alg }) => importJWK(key as JWK, alg), {
       ...{ issuer, audience, clockTolerance: clockSkew, requiredClaims: ['exp', 'sub'] },
       algorithms: [...algorithms],

@@ -14,6 +14,10 @@ export interface RequestState {
   client?: string;
   cards?: number;
   code?: string;
+  /** Why prefetch keys are not known or not whole, by key. */
+  problems?: Readonly<Record<string, string>>;
+  /** Prefetch keys that came and nobody asked for. */
+  unknownKeys?: readonly string[];
   thrownAt?: string;
 }
 

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTransport, defaultLimits, type Fetch } from '../../src/fhir/client.ts';
+import { createTransport, defaultLimits, type Fetch, isTlsFailure } from '../../src/fhir/client.ts';
 import { type Collected, type CollectRequest, collectSources } from '../../src/fhir/collect.ts';
 import { bundleOf, type FakeFhirServer, sendJson, sendStatus, startFhirServer } from './fhir-server.ts';
 
@@ -242,7 +242,7 @@ describe('a key that was not sent', () => {
   it('is missing when the token cannot be a header, and the token is nowhere in the answer', async () => {
     const collected = await collect({ fhirAuthorization: { access_token: 'secret\r\nx: y' } });
     expect(collected.sources.observations?.state).toBe('missing');
-    expect(collected.problems.observations).toBe('no-token');
+    expect(collected.problems.observations).toBe('token-characters');
     expect(JSON.stringify(collected)).not.toContain('secret');
     expect(server.seen).toEqual([]);
   });
@@ -282,6 +282,12 @@ describe('references and addresses inside patient data', () => {
 });
 
 describe('further pages', () => {
+  /** Every page has another one after it. */
+  const endlessly = (resources: unknown[] = [observation]) => {
+    server.handle = (_, response) =>
+      sendJson(response, bundleOf(resources, `${server.base}?page=${server.seen.length}`));
+  };
+
   it('are followed to the last, after a first page that was sent', async () => {
     server.handle = (request, response) => {
       const page = Number(new URL(request.url ?? '', server.base).searchParams.get('page'));
@@ -303,23 +309,30 @@ describe('further pages', () => {
   });
 
   it('end at the page limit when they never end by themselves', async () => {
-    server.handle = (_, response) => sendJson(response, bundleOf([observation], `${server.base}?page=next`));
+    endlessly();
     const { sources, problems } = await collect({}, 5_000);
     expect(sources.observations?.state).toBe('truncated');
     expect(problems.observations).toBe('too-many-pages');
     expect(server.seen).toHaveLength(1 + defaultLimits.pages);
   });
 
+  it('end where a next one was read already', async () => {
+    server.handle = (_, response) => sendJson(response, bundleOf([observation], `${server.base}?page=next`));
+    const { sources, problems } = await collect({}, 5_000);
+    expect(sources.observations?.state).toBe('truncated');
+    expect(problems.observations).toBe('next-repeated');
+    expect(server.seen).toHaveLength(2);
+  });
+
   it('end when there are entries enough', async () => {
-    server.handle = (_, response) =>
-      sendJson(response, bundleOf([observation, observation], `${server.base}?page=next`));
+    endlessly([observation, observation]);
     const { sources } = await collect({ limits: { ...defaultLimits, entries: 6 } });
     expect(sources.observations?.state).toBe('truncated');
     expect(sources.observations?.resources).toHaveLength(6);
   });
 
   it('end when all keys together have read bytes enough', async () => {
-    server.handle = (_, response) => sendJson(response, bundleOf([observation], `${server.base}?page=next`));
+    endlessly();
     const { sources, problems } = await collect({ limits: { ...defaultLimits, totalBytes: 1_000 } });
     expect(sources.observations?.state).toBe('truncated');
     expect(problems.observations).toBe('too-large');
@@ -328,7 +341,7 @@ describe('further pages', () => {
   it('end when all requests of the thread hold bytes enough, and take their room with them', async () => {
     const room = { held: 900 };
     const limits = { ...defaultLimits, threadBytes: 1_000 };
-    server.handle = (_, response) => sendJson(response, bundleOf([observation], `${server.base}?page=next`));
+    endlessly();
     const { sources, problems } = await collect({ limits, room });
     expect(sources.observations?.state).toBe('failed');
     expect(problems.observations).toBe('no-room');
@@ -359,7 +372,8 @@ describe('further pages', () => {
 
   it('end at the deadline and keep what was read', async () => {
     server.handle = (_, response) => {
-      if (server.seen.length < 3) sendJson(response, bundleOf([observation], `${server.base}?page=next`));
+      const next = `${server.base}?page=${server.seen.length}`;
+      if (server.seen.length < 3) sendJson(response, bundleOf([observation], next));
     };
     const { sources, problems } = await collect({}, 400);
     expect(sources.observations).toEqual({ state: 'truncated', resources: [observation, observation] });
@@ -385,6 +399,29 @@ describe('further pages', () => {
     const { sources, problems } = await collect({ prefetch: { observations: sent } });
     expect(sources.observations).toEqual({ state: 'truncated', resources: [observation] });
     expect(problems.observations).toBe('incomplete');
+  });
+});
+
+describe('a server that cannot show who it is', () => {
+  it('is told apart from one that does not answer', async () => {
+    const base = `https://127.0.0.1:${server.port}/fhir`;
+    expect((await collect({ fhirServer: base })).problems.observations).toBe('tls');
+  });
+
+  it.each([
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'CERT_HAS_EXPIRED',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'ERR_SSL_WRONG_VERSION_NUMBER',
+  ])('is one that fails with %s', (code) => {
+    expect(isTlsFailure(new TypeError('fetch failed', { cause: Object.assign(new Error(), { code }) }))).toBe(true);
+  });
+
+  it.each(['ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_SOCKET'])('is not one that fails with %s', (code) => {
+    expect(isTlsFailure(new TypeError('fetch failed', { cause: Object.assign(new Error(), { code }) }))).toBe(false);
   });
 });
 

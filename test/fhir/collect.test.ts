@@ -198,10 +198,25 @@ describe('keys of a client', () => {
     expect(sources.observations?.state).toBe('present');
   });
 
-  it('are reported and left out where no template asks for them', async () => {
-    const { sources, unknownKeys } = await collectSources(requestOf({ prefetch: { other: observation } }));
+  it('are left out where no template asks for them; of their names those that can be repeated are reported', async () => {
+    const names = [
+      'other',
+      'a b',
+      'æ',
+      'x'.repeat(41),
+      '010190-1234',
+      'n0101901234',
+      'b',
+      'c-1',
+      'd_2',
+      'E',
+      'f',
+      '__proto__',
+    ];
+    const prefetch = Object.fromEntries(names.map((name) => [name, observation]));
+    const { sources, unknownKeys } = await collectSources(requestOf({ prefetch }));
     expect(Object.keys(sources)).toEqual(['observations']);
-    expect(unknownKeys).toEqual(['other']);
+    expect(unknownKeys).toEqual(['other', 'b', 'c-1', 'd_2', 'E']);
   });
 });
 
@@ -232,11 +247,38 @@ describe('required data', () => {
     expect(sources).toMatchObject({ conditions: { state: 'empty' }, imaging: { state: 'missing' } });
   });
 
+  it.each<[string, unknown, string]>([
+    ['a text', 'x', 'what came is a string'],
+    ['a list', [], 'what came is an array'],
+    ['an object', { id: 'p1' }, 'what came is an object without resourceType'],
+    ['an error', outcomeOf('error'), 'what came is a resource of type OperationOutcome'],
+    ['a history', { ...bundleOf([patient]), type: 'history' }, 'what came is a Bundle of type history'],
+    ['no type at all', { resourceType: 7 }, 'what came is an object without resourceType'],
+  ])('that is %s says what was expected and what came', async (_, conditions, came) => {
+    const error = await collectSources(requestOf({ prefetch: { patient, conditions }, templates })).catch((e) => e);
+    expect(error.problems).toEqual({ conditions: 'unreadable' });
+    expect(error.message).toContain(`expected a Bundle of type searchset with Condition in entry[].resource; ${came}.`);
+  });
+
+  it('is named as the client calls it, with the keys nobody asked for', async () => {
+    const client = { allowedFhirServers: [], allowWithoutToken: false, keyAliases: { conditions: 'problems' } };
+    const prefetch = { patient, Problem: null, '<b>': null };
+    const error = await collectSources(requestOf({ prefetch, templates, client })).catch((thrown) => thrown);
+    expect(error.problems).toEqual({ conditions: 'no-fhir-server' });
+    expect(error.message).toContain('problems (no-fhir-server)');
+    expect(error.diagnostics).toBe("prefetch key 'problems', not asked for: 'Problem'");
+  });
+
   it('is named with the reason and the remedy, and without patient data', async () => {
     const request = requestOf({ context: { patientId: '010203-1234' }, prefetch: { conditions: 7 }, templates });
     const error = await collectSources(request).catch((thrown) => thrown);
     expect(error.problems).toEqual({ patient: 'no-fhir-server', conditions: 'unreadable' });
-    expect(error.message).toContain('patient (no-fhir-server), conditions (unreadable)');
+    expect(error.message).toContain('patient (no-fhir-server): send the data in prefetch');
+    expect(error.message).toContain(
+      'conditions (unreadable): it could not be read: expected a Bundle of type searchset with Condition in ' +
+        'entry[].resource; what came is a number.',
+    );
+    expect(error.diagnostics).toBe("prefetch key 'patient', prefetch key 'conditions'");
     expect(error.message).toContain('fhirAuthorization');
     expect(error.message).not.toContain('010203');
   });
@@ -321,8 +363,10 @@ describe('what leaves this machine', () => {
     const cases = [
       { fhirServer: 'https://evil.example/fhir', fhirAuthorization: token, problem: 'fhir-server-not-allowed' },
       { fhirServer: base, problem: 'no-token' },
-      { fhirServer: base, fhirAuthorization: { ...token, token_type: 'mac' }, problem: 'no-token' },
-      { fhirServer: base, fhirAuthorization: { ...token, patient: 'p2' }, problem: 'no-token' },
+      { fhirServer: base, fhirAuthorization: { ...token, token_type: 'mac' }, problem: 'token-type' },
+      { fhirServer: base, fhirAuthorization: { ...token, patient: 'p2' }, problem: 'token-patient' },
+      { fhirServer: base, fhirAuthorization: { ...token, patient: 'Patient/p1' }, problem: 'token-patient' },
+      { fhirServer: base, fhirAuthorization: { ...token, expires_in: 0 }, problem: 'token-expired' },
     ];
     for (const { problem, ...changes } of cases) {
       const { sources, problems } = await collectSources(requestOf({ ...changes, client, fetch }));
@@ -391,7 +435,7 @@ describe('what leaves this machine', () => {
     const { fetch, asked } = recorderOf(null);
     const fhirAuthorization = { ...token, expires_in: 0 };
     const { sources } = await collectSources(requestOf({ fhirServer: base, fhirAuthorization, client, fetch }));
-    expect(sources.observations?.state).toBe('failed');
+    expect(sources.observations?.state).toBe('missing');
     expect(asked).toEqual([]);
   });
 });

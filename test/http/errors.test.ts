@@ -283,6 +283,21 @@ describe('errors of the service', () => {
     expect(issue.diagnostics).toBe("prefetch key 'patient', prefetch key 'conditions'");
   });
 
+  it('prefetch keys nobody asked for are named in the 412, and in the log of an answer', async () => {
+    const { prefetch } = createRequest() as { prefetch: object };
+    const lacking = await post(
+      createRequest({ prefetch: { ...prefetch, patient: undefined, Patient: null, 'a b': 1 } }),
+    );
+    const { diagnostics } = expectOutcome(lacking, 412, 'processing');
+    expect(diagnostics).toBe("prefetch key 'patient', not asked for: 'Patient'");
+    const { app, lines, metrics } = createTestApp();
+    const sent = { ...prefetch, reports: 'x', report: null, 'Karen Holm': null };
+    expect((await post(createRequest({ prefetch: sent }), app)).status).toBe(200);
+    expect(JSON.parse(lines.join(''))).toMatchObject({ problems: { reports: 'unreadable' }, unknownKeys: ['report'] });
+    expect(await metrics.registry.metrics()).toContain('cds_unknown_prefetch_keys_total 1');
+    expect(lines.join('')).not.toContain('Karen');
+  });
+
   it('no patient: 412', async () => {
     expectOutcome(await post(createRequest({ prefetch: { patient: null, conditions: null } })), 412, 'processing');
   });

@@ -424,6 +424,12 @@ describe('keys', () => {
     ).toBe('keys-unavailable');
   });
 
+  it('that cannot be read for the certificate of their address have a reason of their own', async () => {
+    const failure = Object.assign(new Error(), { code: 'SELF_SIGNED_CERT_IN_CHAIN' });
+    const fetch = () => Promise.reject(new TypeError('fetch failed', { cause: failure }));
+    expect(await refuse({ profiles: [withUrl()], fetch }, await makeToken(ec))).toBe('keys-tls');
+  });
+
   it('of other uses, and private ones, are passed over', async () => {
     const { app } = createClientApp({
       profiles: [withUrl()],
