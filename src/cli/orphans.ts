@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import type { CompiledGuideline, KnowledgeFiles } from '../engine/guideline.ts';
-import { readingWords } from '../engine/lint.ts';
+import { readingWords } from '../engine/lint/words.ts';
 import type { Reading } from '../engine/types.ts';
 import { KnowledgeError } from '../errors.ts';
 import type { CaseSummary } from './cases.ts';

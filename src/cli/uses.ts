@@ -1,6 +1,6 @@
 import { conceptsOfLine } from '../engine/compile.ts';
 import type { CompiledGuideline, KnowledgeFiles } from '../engine/guideline.ts';
-import { placeholdersOf } from '../engine/lint.ts';
+import { placeholdersOf } from '../engine/lint/texts.ts';
 import { nodesOf, readSyntax } from '../engine/syntax.ts';
 
 /** What each part of a guideline leads to, directly. */

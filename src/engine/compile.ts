@@ -8,6 +8,7 @@ import type {
   Guarded,
   KnowledgeFiles,
   LedgerEntry,
+  ReportMistake,
 } from './guideline.ts';
 import { unclassifiedMedication } from './readers/medications.ts';
 import type { RuleDefinition } from './schema.ts';
@@ -90,8 +91,6 @@ export const keysOfKind: Readonly<Record<ReadingKind, readonly string[]>> = {
   medication: ['medications', 'medicationStatements'],
   report: ['reports'],
 };
-
-type ReportMistake = (place: string, what: string) => void;
 
 /**
  * Compiles and cross-checks the files of a knowledge folder.

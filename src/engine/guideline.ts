@@ -18,6 +18,9 @@ export type Language = 'da' | 'en';
 export type GuidelineHead = z.infer<typeof guidelineSchema>;
 export type LedgerEntry = z.infer<typeof ledgerSchema>[number];
 
+/** Called with the place (`rules MAS-02.when.1`) and what is wrong there. */
+export type ReportMistake = (place: string, what: string) => void;
+
 /** The parsed files of one cds-services folder, each already of the right shape. */
 export interface KnowledgeFiles {
   guideline: GuidelineHead;

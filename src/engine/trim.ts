@@ -1,5 +1,5 @@
-import { newestFirst } from './facts.ts';
 import type { CompiledFact, CompiledGuideline } from './guideline.ts';
+import { newestFirst } from './reading-index.ts';
 import type { Chart, Reading, ReadingKind } from './types.ts';
 
 /** How far back facts read one concept of one kind. */
