@@ -260,25 +260,9 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
   const ledger = unique(rules.flatMap((rule) => rule.ledger));
   const contact = draft.results.some(({ card }) => card.contact) ? client.contact : undefined;
   const registrationCode = first.card.registrationCode;
-  const { nameOf, describe, formatDate, nameSections } = chooseWording(guideline, language);
+  const { nameOf, describe, fillPlaceholders, nameSections } = chooseWording(guideline, language);
   const fill = (template: string): string =>
-    template.replace(/\{(\w+)(?::(\w+))?\}/g, (_, what: string, name: string | undefined) => {
-      if (what === 'missing') return missing.map(nameOf).join(', ');
-      if (what === 'missingCount') return String(missing.length);
-      if (what === 'pathway')
-        return draft.pathway === undefined
-          ? (texts.labels.unnamedPathway ?? '')
-          : (guideline.pathways.get(draft.pathway)?.[language] ?? draft.pathway);
-      const fact = facts.get(name ?? '');
-      if (what === 'list') {
-        const ids = fact.values ?? unique(fact.readings.map((reading) => reading.concept));
-        return ids.map((id) => nameOf(String(id))).join(', ') || '–';
-      }
-      if (what === 'readings') return unique(fact.readings.map(describe)).join('; ') || '–';
-      if (what === 'value') return (fact.values ?? []).join(', ') || '–';
-      const reading = what === 'newest' ? fact.readings[0] : fact.readings.at(-1);
-      return reading?.date === undefined ? '–' : formatDate(reading.date);
-    });
+    fillPlaceholders(template, { missing, pathway: draft.pathway, get: facts.get });
 
   const paragraphs = draft.results.flatMap(({ result, card, open }) => {
     const text = texts.rules[result.id];

@@ -1,4 +1,6 @@
+import type { Facts } from './facts.ts';
 import type { CompiledGuideline, Language } from './guideline.ts';
+import { unique } from './suggestions.ts';
 import type { Reading } from './types.ts';
 
 /** Names and values as clinicians read them, in one language. Codes and values only, nothing from the record's own words. */
@@ -6,9 +8,18 @@ export interface Wording {
   nameOf(id: string): string;
   /** One line about a reading: name, site, size or value, direction, dates. */
   describe(reading: Reading): string;
-  formatDate(date: string): string;
+  /** A text with `{missing}`, `{pathway}`, `{list:fact}` and the like replaced by what they stand for. */
+  fillPlaceholders(text: string, filling: Filling): string;
   /** `afsnit 3.2.3, bilag 1` */
   nameSections(sections: readonly string[]): string;
+}
+
+/** What the placeholders of a card's texts stand for. */
+export interface Filling {
+  /** Ids of what is missing. */
+  missing: readonly string[];
+  pathway: string | undefined;
+  get: Facts['get'];
 }
 
 /** CDS Hooks: a summary has fewer than 140 characters. */
@@ -58,7 +69,27 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
     return [...(numbered.length === 0 ? [] : [`${labels.section} ${numbered.join(', ')}`]), ...named].join(', ');
   };
 
-  return { nameOf, describe, formatDate, nameSections };
+  const fillPlaceholders = (text: string, { missing: ids, pathway, get }: Filling): string =>
+    text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, what: string, name: string | undefined) => {
+      if (what === 'missing') return ids.map(nameOf).join(', ');
+      if (what === 'missingCount') return String(ids.length);
+      if (what === 'pathway') {
+        return pathway === undefined
+          ? (labels.unnamedPathway ?? '')
+          : (guideline.pathways.get(pathway)?.[language] ?? pathway);
+      }
+      const { values, readings } = get(name ?? '');
+      if (what === 'list') {
+        const listed = values ?? unique(readings.map(({ concept }) => concept));
+        return listed.map((id) => nameOf(String(id))).join(', ') || '–';
+      }
+      if (what === 'readings') return unique(readings.map(describe)).join('; ') || '–';
+      if (what === 'value') return (values ?? []).join(', ') || '–';
+      const { date } = (what === 'newest' ? readings[0] : readings.at(-1)) ?? {};
+      return date === undefined ? '–' : formatDate(date);
+    });
+
+  return { nameOf, describe, fillPlaceholders, nameSections };
 }
 
 /** What a result comes to, `4,2 mmol/L` or `≥ 90 mL/min`; undefined where it has no number. */
