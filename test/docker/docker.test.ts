@@ -152,6 +152,17 @@ describe('the composition', () => {
     for (const [name] of instances) expect(proxy).toContain(`${name}:3000`);
     expect(proxy).toMatch(/health_uri \/readyz/);
   });
+
+  test('keeps its health and figures to itself, also where they are asked for with a slash at the end', () => {
+    const [, named = ''] = /@internal path (.*)\n\s*respond @internal 404/.exec(readText('docker/Caddyfile')) ?? [];
+    const internal = ['/metrics', '/readyz', '/livez'];
+    expect(new Set(named.split(' '))).toEqual(new Set(internal.flatMap((path) => [path, `${path}/*`])));
+  });
+
+  test('leaves it to the service to say that a body is too large', () => {
+    const [, size] = /max_size (\d+)MiB/.exec(readText('docker/Caddyfile')) ?? [];
+    expect(Number(size) * 2 ** 20).toBeGreaterThan(environmentSchema.parse({}).MAX_BODY_BYTES);
+  });
 });
 
 /** The arguments of an instruction in JSON form. */
