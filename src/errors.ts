@@ -28,13 +28,21 @@ export class KnowledgeError extends CdsError {
   }
 }
 
-/** 400: the request does not have the shape CDS Hooks demands. `expression` names the element. */
-export class RequestError extends CdsError {
-  readonly expression: string | undefined;
+/** One thing that is wrong with a request. */
+export interface RequestIssue {
+  message: string;
+  /** FHIRPath of the element, where one is at fault. */
+  expression?: string;
+}
 
-  constructor(message: string, expression?: string) {
-    super('request', 400, message);
-    this.expression = expression;
+/** 400: the request does not have the shape CDS Hooks demands. Holds everything that is wrong, element by element. */
+export class RequestError extends CdsError {
+  readonly issues: readonly RequestIssue[];
+
+  constructor(wrong: string | readonly RequestIssue[], expression?: string) {
+    const issues = typeof wrong === 'string' ? [{ message: wrong, ...(expression && { expression }) }] : wrong;
+    super('request', 400, issues.map(({ message }) => message).join(' '));
+    this.issues = issues;
   }
 }
 

@@ -43,12 +43,16 @@ export function sealItems(items: readonly FeedbackItem[]): FeedbackEntry[] {
  */
 export function sealFeedback(item: FeedbackItem): FeedbackEntry {
   const { client, tenant, card, outcome, reason, comment } = item;
+  const outcomeTimestamp = readUtc(item.outcomeTimestamp);
+  if (outcomeTimestamp === undefined) {
+    throw new RequestError('outcomeTimestamp: expected a time by RFC 3339, such as 2026-01-31T12:00:00Z.');
+  }
   const identity = {
     client,
     ...(tenant === undefined ? {} : { tenant: cleanText(tenant) }),
     card: cleanId(card),
     outcome,
-    outcomeTimestamp: readUtc(item.outcomeTimestamp),
+    outcomeTimestamp,
     acceptedSuggestions: [...new Set(item.acceptedSuggestions.map(cleanId))].sort(),
     ...(reason === undefined ? {} : { reason: cleanReason(reason) }),
   };
@@ -73,14 +77,9 @@ function cleanReason({ system, code }: NonNullable<FeedbackItem['reason']>): Non
 
 const rfc3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2}(?:\.\d+)?)([Zz]|[+-]\d{2}:\d{2})?$/;
 
-function readUtc(text: string): string {
+/** The instant a text by RFC 3339 names, ISO and in UTC; undefined where it names none. */
+export function readUtc(text: string): string | undefined {
   const [, date, time, offset] = rfc3339.exec(text) ?? [];
   const instant = new Date(`${date}T${time}${offset?.toUpperCase() ?? 'Z'}`);
-  if (date === undefined || Number.isNaN(instant.getTime())) {
-    throw new RequestError(
-      'outcomeTimestamp is not a time: expected RFC 3339 in UTC, such as 2026-01-31T12:00:00Z.',
-      'feedback.outcomeTimestamp',
-    );
-  }
-  return instant.toISOString();
+  return date === undefined || Number.isNaN(instant.getTime()) ? undefined : instant.toISOString();
 }

@@ -297,10 +297,10 @@ function takeFeedback(parts: AppParts, room: Room): RequestHandler {
         service: service.id,
         receivedAt: readClock(parts).toISOString(),
       };
-      const { items, refused } = readFeedback(parseBody(body.bytes, limits.depth), from);
+      const { items, refusedItems, refused } = readFeedback(parseBody(body.bytes, limits.depth), from);
       const { stored, unknownCards } = await store.addFeedback(items);
       for (const { outcome } of items) metrics.countFeedback(outcome);
-      metrics.countFeedback('refused', refused.length);
+      metrics.countFeedback('refused', refusedItems);
       metrics.countUnknownCards(unknownCards);
       const report = { stored, unknownCards, ...(refused.length === 0 ? {} : { refused }) };
       sendJson(response, JSON.stringify({ extension: { [feedbackExtension]: report } }));

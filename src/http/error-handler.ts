@@ -39,18 +39,17 @@ export function sendProblem(response: Response, problem: Problem): void {
   response.set('Content-Type', 'application/fhir+json; charset=utf-8').send(JSON.stringify(describeOutcome(problem)));
 }
 
-function describeOutcome({ status, message, expression, diagnostics }: Problem): object {
+/** The body of an error. */
+export function describeOutcome({ status, message, issues = [{ message }], diagnostics }: Problem): object {
   return {
     resourceType: 'OperationOutcome',
-    issue: [
-      {
-        severity: 'error',
-        code: issueCodes[status] ?? 'exception',
-        details: { text: message },
-        ...(diagnostics === undefined ? {} : { diagnostics }),
-        ...(expression === undefined ? {} : { expression: [expression] }),
-      },
-    ],
+    issue: issues.map((issue) => ({
+      severity: 'error',
+      code: issueCodes[status] ?? 'exception',
+      details: { text: issue.message },
+      ...(diagnostics === undefined ? {} : { diagnostics }),
+      ...(issue.expression === undefined ? {} : { expression: [issue.expression] }),
+    })),
   };
 }
 

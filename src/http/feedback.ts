@@ -1,5 +1,5 @@
-import { type FeedbackItem, sealFeedback } from '../audit/feedback.ts';
-import { RequestError, TooLargeError } from '../errors.ts';
+import { type FeedbackItem, readUtc } from '../audit/feedback.ts';
+import { RequestError, type RequestIssue, TooLargeError } from '../errors.ts';
 
 /** Longest texts taken from a client; ids and codes are shorter, and a comment is no place for a record. */
 const longestId = 512;
@@ -10,9 +10,25 @@ const mostItems = 200;
 /** Six digits of a date and four more, together or with a hyphen or a space between: nothing else a comment may hold is as sure to name a patient. */
 const cprNumber = /(?<!\d)\d{6}[- ]?\d{4}(?!\d)/g;
 
+/** Mistakes told of one call. */
+const mostIssues = 20;
+
+type Origin = Pick<FeedbackItem, 'client' | 'tenant' | 'service' | 'receivedAt'>;
+
+/** What is wrong with an item. */
+interface Mistake {
+  /** Absent: the item itself. */
+  element?: string;
+  expected: string;
+  isMissing: boolean;
+}
+
 /** The items of a feedback call that can be stored, and what is wrong with the others, by their place. */
 export interface FeedbackRead {
   items: FeedbackItem[];
+  /** Items refused. */
+  refusedItems: number;
+  /** What is wrong with them, as far as it is told. */
   refused: { item: number; expected: string }[];
 }
 
@@ -24,42 +40,56 @@ export interface FeedbackRead {
  * @throws {@link RequestError} where there is no list of items, or none of them can be stored.
  * @see CDS Hooks 2.0.1, "Feedback"
  */
-export function readFeedback(
-  body: unknown,
-  from: Pick<FeedbackItem, 'client' | 'tenant' | 'service' | 'receivedAt'>,
-): FeedbackRead {
+export function readFeedback(body: unknown, from: Origin): FeedbackRead {
   const list = isObject(body) ? body.feedback : undefined;
-  if (!Array.isArray(list)) throw new RequestError('feedback: expected an array.', 'feedback');
+  if (!Array.isArray(list)) {
+    throw new RequestError(`feedback${list === undefined ? ' is missing' : ''}: expected an array.`, 'feedback');
+  }
   if (list.length > mostItems) {
     throw new TooLargeError(`The call brings more than ${mostItems} items of feedback: send fewer at a time.`);
   }
-  const read: FeedbackRead = { items: [], refused: [] };
-  for (const [place, item] of list.entries()) {
-    const result = readItem(item, from);
-    if (typeof result === 'string') read.refused.push({ item: place, expected: result });
-    else read.items.push(result);
-  }
-  const [first] = read.refused;
-  if (first !== undefined && read.items.length === 0) {
-    throw new RequestError(`feedback[${first.item}]: expected ${first.expected}.`, `feedback[${first.item}]`);
-  }
-  return read;
+  const read = list.map((item) => readItem(item, from));
+  const items = read.flatMap((each) => (Array.isArray(each) ? [] : [each]));
+  const wrong = read.flatMap((each, item) =>
+    Array.isArray(each) ? each.map((mistake) => ({ item, ...mistake })) : [],
+  );
+  const told = wrong.slice(0, mostIssues);
+  if (list.length > 0 && items.length === 0) throw new RequestError(told.map(describeMistake));
+  return {
+    items,
+    refusedItems: list.length - items.length,
+    refused: told.map(({ item, element, expected }) => ({
+      item,
+      expected: element === undefined ? expected : `${element}: ${expected}`,
+    })),
+  };
 }
 
-/** The item, or what was expected of it. */
-function readItem(
-  item: unknown,
-  from: Pick<FeedbackItem, 'client' | 'tenant' | 'service' | 'receivedAt'>,
-): FeedbackItem | string {
-  if (!isObject(item)) return 'an object';
-  const { outcome } = item;
+function describeMistake({ item, element, expected, isMissing }: Mistake & { item: number }): RequestIssue {
+  const expression = `feedback[${item}]${element === undefined ? '' : `.${element}`}`;
+  return { message: `${expression}${isMissing ? ' is missing' : ''}: expected ${expected}.`, expression };
+}
+
+/** The item, or all that is wrong with it. */
+function readItem(item: unknown, from: Origin): FeedbackItem | Mistake[] {
+  if (!isObject(item)) return [{ expected: 'an object', isMissing: false }];
   const card = readText(item.card, longestId);
-  if (card === undefined) return 'card: the uuid of a card';
-  if (outcome !== 'accepted' && outcome !== 'overridden') return 'outcome: accepted or overridden';
-  const outcomeTimestamp = readText(item.outcomeTimestamp, longestId);
-  if (outcomeTimestamp === undefined) return expectedTime;
+  const outcome = item.outcome === 'accepted' || item.outcome === 'overridden' ? item.outcome : undefined;
+  const outcomeTimestamp = isTime(item.outcomeTimestamp) ? item.outcomeTimestamp : undefined;
+  if (card === undefined || outcome === undefined || outcomeTimestamp === undefined) {
+    const wrong = (element: string, expected: string) => ({
+      element,
+      expected,
+      isMissing: item[element] === undefined,
+    });
+    return [
+      ...(card === undefined ? [wrong('card', 'the uuid of a card')] : []),
+      ...(outcome === undefined ? [wrong('outcome', 'accepted or overridden')] : []),
+      ...(outcomeTimestamp === undefined ? [wrong('outcomeTimestamp', 'a time by RFC 3339')] : []),
+    ];
+  }
   const { reason, comment } = readReason(item.overrideReason ?? item.overrideReasons);
-  const feedback: FeedbackItem = {
+  return {
     ...from,
     ...{ card, outcome, outcomeTimestamp },
     acceptedSuggestions: listOf(item.acceptedSuggestions).flatMap((suggestion) => {
@@ -69,15 +99,9 @@ function readItem(
     ...(reason === undefined ? {} : { reason }),
     ...(comment === undefined ? {} : { comment }),
   };
-  try {
-    sealFeedback(feedback);
-  } catch {
-    return expectedTime;
-  }
-  return feedback;
 }
 
-const expectedTime = 'outcomeTimestamp: a time by RFC 3339';
+const isTime = (value: unknown): value is string => typeof value === 'string' && readUtc(value) !== undefined;
 
 /** `{reason: Coding, userComment}` by the specification; a bare Coding, or one in an array, from some clients. */
 function readReason(given: unknown): Pick<FeedbackItem, 'reason' | 'comment'> {

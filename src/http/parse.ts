@@ -1,4 +1,4 @@
-import { Buffer, isAscii } from 'node:buffer';
+import { Buffer, isAscii, isUtf8 } from 'node:buffer';
 import { RequestError, TooLargeError } from '../errors.ts';
 
 const quote = 0x22;
@@ -13,13 +13,14 @@ const braceAsBracket = 0xdf;
  *
  * @param depth Deepest nesting of objects and arrays taken; looked for in the bytes, before anything is built from them.
  * @throws {@link TooLargeError} nested deeper.
- * @throws {@link RequestError} not JSON; the message never quotes the body.
+ * @throws {@link RequestError} not UTF-8, or not JSON; the message never quotes the body.
  */
 export function parseBody(bytes: Uint8Array, depth: number): unknown {
   if (bytes.length === 0) throw new RequestError('The body is empty: expected a JSON object.');
+  const text = decode(bytes);
   checkDepth(bytes, depth);
   try {
-    return JSON.parse(decode(bytes));
+    return JSON.parse(text);
   } catch {
     throw new RequestError('The body is not valid JSON.');
   }
@@ -28,7 +29,12 @@ export function parseBody(bytes: Uint8Array, depth: number): unknown {
 /** ASCII, the usual case, is decoded as Latin-1: that copies bytes instead of interpreting them. */
 function decode(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (isAscii(buffer)) return buffer.toString('latin1');
+  // A zero byte at the start: UTF-16 of plain letters.
+  const isPlain = isAscii(buffer);
+  if (isPlain ? buffer.subarray(0, 2).includes(0) : !isUtf8(buffer)) {
+    throw new RequestError('The body is not UTF-8: JSON is sent in UTF-8, whatever Content-Type says.');
+  }
+  if (isPlain) return buffer.toString('latin1');
   const hasMark = buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf;
   return buffer.toString('utf8', hasMark ? 3 : 0);
 }

@@ -1,12 +1,19 @@
-import { CdsError, DataMissingError, RateLimitError, RequestError, UnavailableError } from '../errors.ts';
+import {
+  CdsError,
+  DataMissingError,
+  RateLimitError,
+  RequestError,
+  type RequestIssue,
+  UnavailableError,
+} from '../errors.ts';
 
 /** An error as plain data: it crosses threads, and nothing of the original beyond these members reaches a client. */
 export interface Problem {
   code: string;
   status: number;
   message: string;
-  /** The element of the request that is wrong. */
-  expression?: string;
+  /** What is wrong with the request, where there is more to say of it than the message. */
+  issues?: readonly RequestIssue[];
   /** Why required data could not be obtained, by prefetch key. */
   problems?: Readonly<Record<string, string>>;
   /** What else somebody who mends the call wants to know. */
@@ -24,7 +31,7 @@ export function describeProblem(error: unknown): Problem {
       code: error.code,
       status: error.status,
       message: error.message,
-      ...(error instanceof RequestError && error.expression !== undefined ? { expression: error.expression } : {}),
+      ...(error instanceof RequestError ? { issues: error.issues } : {}),
       ...(error instanceof DataMissingError ? { problems: error.problems, diagnostics: error.diagnostics } : {}),
       ...(error instanceof UnavailableError || error instanceof RateLimitError ? { retryAfter: error.retryAfter } : {}),
     };

@@ -6,7 +6,7 @@ import { card, createRequest, createSteps, createTestApp } from './fakes.ts';
 describe('discovery', () => {
   it('lists every service with hook, title, description, id, prefetch templates and versions', async () => {
     const { body } = await request(createTestApp().app).get('/cds-services').expect(200);
-    expect(body.services.map((service: { id: string }) => service.id)).toEqual(['view', 'sign']);
+    expect(body.services.map((service: { id: string }) => service.id)).toEqual(['view', 'select', 'sign']);
     expect(body.services[0]).toEqual({
       hook: 'patient-view',
       title: 'Titel view',
@@ -133,11 +133,16 @@ describe('a call', () => {
       .post('/cds-services/sign')
       .send(createRequest({ hook: 'order-sign', context }))
       .expect(200);
-    await request(app).post('/cds-services/view').send(createRequest({ context })).expect(200);
+    const select = (sent: object) =>
+      request(app)
+        .post('/cds-services/select')
+        .send(createRequest({ hook: 'order-select', context: sent }));
+    await select(context).expect(200);
+    await select({ ...context, selections: null }).expect(200);
     await request(app).post('/cds-services/view').send(createRequest()).expect(200);
-    expect(seen.map(({ allSelected }) => allSelected)).toEqual([true, false, true]);
-    expect(seen[0]).toMatchObject({ drafts: { resourceType: 'Bundle' }, selections: ['ServiceRequest/1'] });
-    expect(seen[2]).not.toHaveProperty('drafts');
+    expect(seen.map(({ allSelected }) => allSelected)).toEqual([true, false, true, true]);
+    expect(seen[1]).toMatchObject({ drafts: { resourceType: 'Bundle' }, selections: ['ServiceRequest/1'] });
+    expect(seen[3]).not.toHaveProperty('drafts');
   });
 });
 

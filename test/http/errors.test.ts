@@ -25,10 +25,12 @@ function expectOutcome(
   return outcome.issue[0];
 }
 
-const post = (body: string | Buffer | object, app = createTestApp().app) =>
+const post = (body: string | Buffer | object, app = createTestApp().app, service = 'view') =>
   request(app)
-    .post('/cds-services/view')
+    .post(`/cds-services/${service}`)
     .set('Content-Type', 'application/json')
+    // As it is: the client must not encode it again.
+    .serialize((data) => data as string)
     .send(body instanceof Buffer ? body : typeof body === 'string' ? body : JSON.stringify(body));
 
 const drop = (name: string) => {
@@ -55,15 +57,54 @@ describe('a request of the wrong shape is refused with 400 and the element', () 
       'fhirAuthorization.access_token',
     ],
     ['a prefetch that is a list', createRequest({ prefetch: [] }), 'prefetch'],
-    [
-      'selections that are no list',
-      createRequest({ context: { patientId: 'p1', selections: 'ServiceRequest/1' } }),
-      'context.selections',
-    ],
   ])('%s', async (_, body, element) => {
     const issue = expectOutcome(await post(body), 400, 'invalid');
     expect(issue.expression).toEqual([element]);
     expect(issue.details.text).toContain(element);
+  });
+
+  it('in several places is told of all of them', async () => {
+    const response = await post({ hook: 'order-sign', context: { patientId: 7 }, fhirAuthorization: {} });
+    expect(response.status).toBe(400);
+    const told = JSON.parse(response.text).issue as { details: { text: string }; expression: string[] }[];
+    expect(told.map(({ expression, details }) => `${expression[0]}| ${details.text}`)).toEqual([
+      'hook| hook: this service answers patient-view only.',
+      'hookInstance| hookInstance is missing.',
+      'fhirAuthorization.access_token| fhirAuthorization.access_token is missing.',
+      'context.patientId| context.patientId: expected a string.',
+      'fhirServer| fhirServer is missing: fhirAuthorization is for a FHIR server.',
+    ]);
+  });
+
+  it.each<[string, unknown]>([
+    ['an empty object', {}],
+    ['an error', { resourceType: 'OperationOutcome', issue: [] }],
+    ['a Bundle without any resource', { resourceType: 'Bundle', entry: [{ resource: {} }, { fullUrl: 'x' }, 3] }],
+    ['a Bundle of errors', { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'OperationOutcome' } }] }],
+    ['a list of texts', ['ServiceRequest/1']],
+  ])('an order hook with draftOrders that are %s', async (_, draftOrders) => {
+    const body = createRequest({ hook: 'order-sign', context: { patientId: 'p1', draftOrders } });
+    const response = await request(createTestApp().app).post('/cds-services/sign').send(body);
+    const issue = expectOutcome(response, 400, 'invalid');
+    expect(issue.expression).toEqual(['context.draftOrders']);
+    expect(issue.details.text).toContain('expected a Bundle of draft orders');
+  });
+
+  it('selections of which one is no reference, by its place', () => {
+    const draftOrders = { resourceType: 'Bundle' };
+    const body = createRequest({
+      hook: 'order-select',
+      context: { patientId: 'p1', draftOrders, selections: ['a/b', 3] },
+    });
+    expect(() => readRequest(body, 'order-select', 100)).toThrow('context.selections[1]: expected a string.');
+  });
+
+  it('but not for members of the context that its hook does not have: those are passed over', () => {
+    const context = { patientId: 'p1', draftOrders: 'x', selections: 3 };
+    expect(readRequest(createRequest({ context }), 'patient-view', 100).context).toEqual({ patientId: 'p1' });
+    const draftOrders = { resourceType: 'Bundle' };
+    const signed = createRequest({ hook: 'order-sign', context: { patientId: 'p1', draftOrders, selections: 3 } });
+    expect(readRequest(signed, 'order-sign', 100).context).toEqual({ patientId: 'p1', draftOrders });
   });
 
   it('an order hook without draftOrders', async () => {
@@ -133,7 +174,8 @@ describe('hostile and broken bodies get a clear answer', () => {
     ['more bytes than the limit', Buffer.alloc(limits.bodyBytes + 1, ' '), 413],
   ])('%s', async (_, body, status) => {
     const response = await post(body);
-    expectOutcome(response, status, status === 413 ? 'too-long' : 'invalid');
+    expect(response.status).toBe(status);
+    expect(JSON.parse(response.text).issue[0].code).toBe(status === 413 ? 'too-long' : 'invalid');
   });
 
   it('brackets and escapes inside texts are not depth', async () => {
@@ -142,14 +184,19 @@ describe('hostile and broken bodies get a clear answer', () => {
   });
 
   it('100,000 entries, even over several keys and the drafts', async () => {
-    const bundle = (length: number) => ({ resourceType: 'Bundle', entry: Array.from({ length }, () => ({})) });
+    const bundle = (length: number) => ({
+      resourceType: 'Bundle',
+      entry: Array(length).fill({ resource: { resourceType: 'X' } }),
+    });
     const one = createRequest({ prefetch: { conditions: bundle(100_000) } });
     const spread = createRequest({
+      hook: 'order-sign',
       context: { patientId: 'p1', draftOrders: bundle(limits.entries / 2) },
       prefetch: { conditions: bundle(limits.entries / 4), unknown: bundle(limits.entries / 4 + 1) },
     });
-    for (const body of [one, spread]) {
-      expect(expectOutcome(await post(body), 413, 'too-long').details.text).toContain(String(limits.entries));
+    for (const [service, body] of Object.entries({ view: one, sign: spread })) {
+      const response = await post(body, createTestApp().app, service);
+      expect(expectOutcome(response, 413, 'too-long').details.text).toContain(String(limits.entries));
     }
   });
 
@@ -183,6 +230,26 @@ describe('hostile and broken bodies get a clear answer', () => {
     const { prefetch } = createRequest() as { prefetch: object };
     const response = await post(createRequest({ prefetch: { ...prefetch, reports: value } }));
     expect(response.status).toBe(200);
+  });
+});
+
+describe('a body in another encoding than UTF-8', () => {
+  const text = JSON.stringify(createRequest({ hookInstance: 'æ' }));
+  const ascii = JSON.stringify(createRequest());
+  it.each<[string, Buffer]>([
+    ['UTF-16', Buffer.from(text, 'utf16le')],
+    ['UTF-16 of plain letters', Buffer.from(ascii, 'utf16le')],
+    ['UTF-16, the high byte first', Buffer.from(ascii, 'utf16le').swap16()],
+    ['UTF-16 with a mark', Buffer.from(`\ufeff${ascii}`, 'utf16le')],
+    ['ISO 8859-1', Buffer.from(text, 'latin1')],
+    ['UTF-8 cut in the middle of a letter', Buffer.from(text).subarray(0, text.indexOf('æ') + 1)],
+  ])('%s is refused saying so', async (_, body) => {
+    const issue = expectOutcome(await post(body), 400, 'invalid');
+    expect(issue.details.text).toContain('UTF-8');
+  });
+
+  it('is not what UTF-8 with a mark is', async () => {
+    expect((await post(Buffer.from(`\ufeff${text}`))).status).toBe(200);
   });
 });
 

@@ -18,7 +18,7 @@ import { createMetrics } from '../../src/http/metrics.ts';
 /** The instant every test of the edge happens at: late evening in UTC, the next day in Copenhagen. */
 export const now = new Date('2026-06-30T22:30:00.000Z');
 
-const service = (id: string, hook: 'patient-view' | 'order-sign') => ({
+const service = (id: string, hook: 'patient-view' | 'order-select' | 'order-sign') => ({
   id,
   hook,
   title: { da: `Titel ${id}`, en: `Title ${id}` },
@@ -39,6 +39,7 @@ export const guideline = {
   hash: 'sha256:00',
   services: new Map([
     ['view', service('view', 'patient-view')],
+    ['select', service('select', 'order-select')],
     ['sign', service('sign', 'order-sign')],
   ]),
 } as unknown as CompiledGuideline;

@@ -100,11 +100,28 @@ describe('feedback', () => {
   it.each<[string, unknown, string]>([
     ['no list', {}, 'feedback'],
     ['a list instead of an object', [accepted], 'feedback'],
-    ['only bad items', { feedback: [{ card: 5 }] }, 'feedback[0]'],
+    ['only bad items', { feedback: [3] }, 'feedback[0]'],
   ])('with %s is refused with the element', async (_, body, element) => {
     const { response } = await send(body);
     expect(response.status).toBe(400);
     expect(JSON.parse(response.text).issue[0].expression).toEqual([element]);
+  });
+
+  it('of bad items only is told every element that is wrong', async () => {
+    const { response } = await send({
+      feedback: [
+        { card: 5, outcome: 'accepted' },
+        { ...accepted, outcome: 'x' },
+      ],
+    });
+    expect(response.status).toBe(400);
+    const { issue } = JSON.parse(response.text);
+    expect(issue.map((each: { expression: string[] }) => each.expression[0])).toEqual([
+      'feedback[0].card',
+      'feedback[0].outcomeTimestamp',
+      'feedback[1].outcome',
+    ]);
+    expect(issue[1].details.text).toBe('feedback[0].outcomeTimestamp is missing: expected a time by RFC 3339.');
   });
 
   it('larger than a feedback can be is refused', async () => {

@@ -195,7 +195,7 @@ describe('patient data and secrets', () => {
 
     expect(await postJson({ hook: canaries.name })).toBe(400);
     expect(await postJson({ context: { patientId: `../${canaries.cpr}` } })).toBe(400);
-    expect(await postJson({ context: { ...context, selections: canaries.note } })).toBe(400);
+    expect(await postJson({ prefetch: canaries.note })).toBe(400);
     expect((await post(`{"patient": "${canaries.cpr}", ${canaries.name}`)).status).toBe(400);
     expect((await post(gzipSync(canaries.cpr).subarray(0, 15), { 'Content-Encoding': 'gzip' })).status).toBe(400);
     expect((await post(canaries.cpr, { 'Content-Type': `text/${canaries.header}` })).status).toBe(415);
