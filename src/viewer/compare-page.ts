@@ -37,6 +37,7 @@ export function renderCompare(
   )}</select></label>
 <label>${texts.most}<input type="number" name="most" min="1" max="10000" value="${form.most}" required></label>
 <p class="actions"><button class="main" type="submit">${texts.run}</button></p></form>${choices.length === 0 && html`<p class="help">${texts.noChoices}</p>`}</section>
+${comparison !== undefined && comparison.summary.evaluations >= form.most && html`<p class="help">${texts.firstOnly}</p>`}
 ${comparison !== undefined && renderComparison(comparison, guideline, texts, language)}`;
 }
 

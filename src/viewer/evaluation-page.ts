@@ -263,9 +263,9 @@ function renderFacts(id: string, facts: readonly FactRead[], { texts, words, gui
     told.length > 0 &&
     html`<div class="scroll" tabindex="0" role="region" aria-label="${id}: ${texts.facts}"><table class="read"><thead><tr><th scope="col">${texts.fact}</th><th scope="col">${texts.truth}</th><th scope="col">${texts.values}</th>${hasLacking && html`<th scope="col">${texts.lacking}</th>`}</tr></thead>
 <tbody>${told.map(({ fact, truth, values = [], readings = [], lacking = [] }) => {
-      const concepts = new Set<unknown>(readings.map(({ concept }) => concept));
+      const named = new Set<unknown>(readings.flatMap(({ concept, reference }) => [concept, reference]));
       // The readings name them already.
-      const isNamed = values.every((value) => concepts.has(value));
+      const isNamed = values.every((value) => named.has(value));
       const items = readings.map((reading) => html`<li>${describeReading(reading, guideline, words, language)}</li>`);
       // One resource may be read in two ways that say the same.
       const list = [...new Map(items.map((item) => [item.markup, item])).values()];

@@ -176,6 +176,8 @@ const da = {
   changes: 'Ændringer',
   firstChanges: 'De første ændringer; alle fås med kommandoen npm run audit -- replay.',
   noChanges: 'Ingen ændringer.',
+  firstOnly:
+    'Kun de ældste af periodens vurderinger blev afgjort igen: der kan være flere. Sæt antallet op, eller vælg en kortere periode.',
   card: 'Kort',
   pathway: 'Forløb',
   was: 'Før',
@@ -391,6 +393,8 @@ const en: Texts = {
   changes: 'Changes',
   firstChanges: 'The first changes; the command npm run audit -- replay gives all.',
   noChanges: 'No changes.',
+  firstOnly:
+    'Only the oldest evaluations of the time were decided again: there may be more. Raise the number, or choose a shorter time.',
   card: 'Card',
   pathway: 'Pathway',
   was: 'Was',

@@ -399,6 +399,13 @@ describe('comparing knowledge', () => {
     expect(text).toContain('No changes.');
   });
 
+  test('says whether evaluations of the time were left out', async () => {
+    const compare = async (most: number) =>
+      (await get(`/audit/compare?from=2026-10-01&to=2026-11-22&knowledge=candidate&most=${most}`)).text;
+    expect(await compare(5)).toContain('there may be more');
+    expect(await compare(1000)).not.toContain('there may be more');
+  });
+
   test('is for reviewers', async () => {
     expect((await get('/audit/compare', viewerToken)).status).toBe(403);
   });
