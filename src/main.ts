@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -121,7 +121,10 @@ async function start(config: Config): Promise<void> {
       base: `${config.publicBaseUrl ?? `http://${host}:${config.port}`}/fhir`,
     }),
   });
-  const server = await listen(app, { ...config, ...config.limits });
+  const server = await listen(app, {
+    ...{ ...config, ...config.limits },
+    onRefused: (status) => log.request({ id: randomUUID(), status, ms: 0, code: 'http' }),
+  });
   const base = config.publicBaseUrl ?? `http://${host}:${server.port}`;
   // Whoever tries the service out types one of its names as well as another.
   baseUrls = isDemo ? [base, `http://localhost:${server.port}`, `http://127.0.0.1:${server.port}`] : [base];

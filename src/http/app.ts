@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import cors from 'cors';
-import express, { type Express, type RequestHandler, type Response, type Router } from 'express';
+import express, { type Express, type Request, type RequestHandler, type Response, type Router } from 'express';
 import helmet from 'helmet';
 import type { RecordEntry } from '../audit/record.ts';
 import type { AuditStore } from '../audit/store.ts';
@@ -17,6 +17,7 @@ import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { parseBody } from './parse.ts';
 import type { TakeTurn } from './rate-limit.ts';
+import { CutError } from './server.ts';
 import { renderDiscovery } from './services.ts';
 import { beginState, type RequestState, stateOf } from './state.ts';
 
@@ -59,6 +60,8 @@ const preflightAge = 600;
 const securityTextAge = 180 * 24 * 60 * 60 * 1000;
 /** Status logged where the client left before its answer was out; no such answer is ever sent. */
 const clientGone = 499;
+/** Status logged where this service cut the answer: the client was still there. */
+const cut = 503;
 
 /** Puts the HTTP edge together. */
 export function createApp(parts: AppParts): Express {
@@ -66,22 +69,18 @@ export function createApp(parts: AppParts): Express {
   const room = createRoom(parts.limits.heldBytes);
   // Answers to calls are never fetched again; discovery has its own tag.
   app.set('etag', false);
-  app.use(watchRequest(parts), collapseSlashes, helmet());
+  app.use(watchRequest(parts), helmet());
   // A client that is told so opens its next connection elsewhere and is not cut off.
-  app.use((_request, response, next) => {
-    if (parts.isDraining()) response.set('Connection', 'close');
+  app.use((request, response, next) => {
+    // One that waits for leave to send its body may not send it: what follows on the connection could be anything.
+    if (parts.isDraining() || request.headers.expect !== undefined) response.set('Connection', 'close');
     next();
   });
+  app.use(answerOperations(parts), collapseSlashes);
 
-  app.get('/livez', (_request, response) => void response.json({ status: 'alive' }));
-  app.get('/readyz', checkReadiness(parts));
-  app.get('/metrics', async (_request, response) => {
-    const { registry } = parts.metrics;
-    response.set('Content-Type', registry.contentType).send(await registry.metrics());
-  });
   if (parts.securityContact !== undefined) app.get('/.well-known/security.txt', sendSecurityText(parts));
   app.use('/audit/api', parts.audit);
-  if (parts.viewer !== undefined) app.use('/audit', parts.viewer);
+  if (parts.viewer !== undefined) app.use('/audit', letFormCome, parts.viewer);
   if (parts.examples !== undefined) app.use('/examples', parts.examples);
   if (parts.fhir !== undefined) app.use('/fhir', parts.fhir);
 
@@ -105,6 +104,28 @@ export function createApp(parts: AppParts): Express {
   return app;
 }
 
+/** What operations ask, at these addresses to the letter: a proxy in front refuses just those. */
+function answerOperations(parts: AppParts): Router {
+  const router = express.Router({ strict: true, caseSensitive: true });
+  router.get('/livez', (_request, response) => void response.json({ status: 'alive' }));
+  router.get('/readyz', checkReadiness(parts));
+  router.get('/metrics', async (_request, response) => {
+    const { registry } = parts.metrics;
+    response.set('Content-Type', registry.contentType).send(await registry.metrics());
+  });
+  return router;
+}
+
+/** Tells a client that waits for it that it may send the body. */
+function letBodyCome(request: Request, response: Response): void {
+  if (request.headers.expect !== undefined) response.writeContinue();
+}
+
+const letFormCome: RequestHandler = (request, response, next) => {
+  letBodyCome(request, response);
+  next();
+};
+
 /** Gives the request an id, and logs and counts it when its answer is out. */
 function watchRequest({ log, metrics }: AppParts): RequestHandler {
   return (_request, response, next) => {
@@ -115,9 +136,13 @@ function watchRequest({ log, metrics }: AppParts): RequestHandler {
       const { service, caller: _, ...known } = state;
       const ms = performance.now() - started;
       const named = service === undefined ? {} : { service: service.id, hook: service.hook };
-      const isGone = !response.writableFinished;
-      const status = isGone ? clientGone : response.statusCode;
-      log.request({ ...known, ...named, ...(isGone ? { code: 'client-gone' } : {}), status, ms });
+      const ended = response.writableFinished
+        ? { status: response.statusCode }
+        : response.errored instanceof CutError
+          ? { status: cut, code: 'cut' }
+          : { status: clientGone, code: 'client-gone' };
+      const { status } = ended;
+      log.request({ ...known, ...named, ...ended, ms });
       metrics.countRequest({ service: 'none', hook: 'none', ...named, status, seconds: ms / 1000 });
     });
     next();
@@ -230,7 +255,9 @@ function answerCall(parts: AppParts, room: Room): RequestHandler {
     const { service, caller, state } = readCall(response);
     const { client, tenant } = caller;
     const bytes = Math.min(limits.bodyBytes, client.bodyBytes ?? Infinity);
-    const body = await readBody(request, { bytes, advice: 'narrow the prefetch queries' }, room);
+    const body = await readBody(request, { bytes, advice: 'narrow the prefetch queries' }, room, () =>
+      letBodyCome(request, response),
+    );
     const answer = await parts
       .evaluate({
         body: body.bytes,
@@ -289,7 +316,12 @@ function takeFeedback(parts: AppParts, room: Room): RequestHandler {
   return async (request, response) => {
     const { service, caller } = readCall(response);
     const { client, tenant } = caller;
-    const body = await readBody(request, { bytes: limits.feedbackBytes, advice: 'send fewer items at a time' }, room);
+    const body = await readBody(
+      request,
+      { bytes: limits.feedbackBytes, advice: 'send fewer items at a time' },
+      room,
+      () => letBodyCome(request, response),
+    );
     try {
       const from = {
         client: client.id,

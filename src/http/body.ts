@@ -39,6 +39,7 @@ export interface Body {
  * Reads the JSON body of a request as bytes, inflating gzip.
  *
  * @param limit Largest number of bytes taken, on the wire and after inflation, and what to do where there are more.
+ * @param goOn Called when the headers leave nothing to refuse: the client may wait for leave to send the body.
  * @throws {@link NotAcceptedError} for another media type or encoding.
  * @throws {@link TooLargeError} over the limit.
  * @throws {@link RequestError} where the body ends early or is not gzip.
@@ -48,10 +49,12 @@ export async function readBody(
   request: IncomingMessage,
   limit: { bytes: number; advice: string },
   room: Room,
+  goOn: () => void,
 ): Promise<Body> {
   checkMediaType(request);
   if (Number(request.headers['content-length'] ?? 0) > limit.bytes) throw tooLarge(limit);
   const source = openBody(request);
+  goOn();
 
   const chunks: Buffer[] = [];
   let held = 0;

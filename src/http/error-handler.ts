@@ -7,10 +7,13 @@ const issueCodes: Readonly<Record<number, string>> = {
   400: 'invalid',
   404: 'not-found',
   405: 'not-supported',
+  408: 'timeout',
   412: 'processing',
   413: 'too-long',
   415: 'not-supported',
+  417: 'not-supported',
   429: 'throttled',
+  431: 'too-long',
   503: 'transient',
 };
 

@@ -147,6 +147,13 @@ describe('a call', () => {
 });
 
 describe('operations', () => {
+  it.each(['/livez/', '/readyz/', '/metrics/', '/METRICS', '//metrics', '/metrics/x'])(
+    'have no answer at %s: a proxy refuses their addresses to the letter',
+    async (path) => {
+      await request(createTestApp().app).get(path).expect(404);
+    },
+  );
+
   it('is alive and ready', async () => {
     const { app } = createTestApp();
     await request(app).get('/livez').expect(200, { status: 'alive' });

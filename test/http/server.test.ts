@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/errors.ts';
+import { AuthError, ConfigError } from '../../src/errors.ts';
 import { createEvaluate } from '../../src/http/evaluate.ts';
 import { listen, type Server } from '../../src/http/server.ts';
 import { createRequest, createSteps, createTestApp } from './fakes.ts';
@@ -120,5 +120,87 @@ describe('the server', () => {
     const [answer] = await once(socket, 'data');
     expect(String(answer)).toContain('HTTP/1.1 413');
     socket.destroy();
+  });
+
+  /** Writes bytes to a server and reads what comes back until it closes. */
+  const exchange = async (port: number, text: string): Promise<{ status: number; headers: string; body: string }> => {
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += String(chunk);
+    });
+    socket.on('error', () => {});
+    socket.write(text);
+    await once(socket, 'close');
+    const [headers = '', ...body] = answer.split('\r\n\r\n');
+    return { status: Number(headers.split(' ')[1]), headers, body: body.join('\r\n\r\n') };
+  };
+  const head = 'POST /cds-services/view HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+
+  it.each<[string, string, number, string]>([
+    ['headers that are too large', `GET / HTTP/1.1\r\nHost: x\r\nA: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'too-long'],
+    ['what is no HTTP', 'hello\r\n\r\n', 400, 'invalid'],
+    ['an expectation nobody has', `${head}Expect: more\r\nContent-Length: 2\r\n\r\n`, 417, 'not-supported'],
+    ['a chunk without a size', `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, 400, 'invalid'],
+    ['a request that is not sent in time', `${head}Content-Length: 1000\r\n\r\n{`, 408, 'timeout'],
+    ['headers that are not sent in time', 'GET / HTTP/1.1\r\nHost: x\r\n', 408, 'timeout'],
+  ])('refuses %s with an OperationOutcome, and closes', async (_, text, status, code) => {
+    const { app, lines } = createTestApp();
+    const server = await start(app, { uploadMs: 300 });
+    const answer = await exchange(server.port, text);
+    expect(answer.status).toBe(status);
+    expect(answer.headers).toMatch(/^connection: close$/im);
+    expect(answer.headers).toMatch(/^content-type: application\/fhir\+json/im);
+    expect(JSON.parse(answer.body)).toMatchObject({ resourceType: 'OperationOutcome', issue: [{ code }] });
+    expect(lines.join('')).not.toContain('client-gone');
+  });
+
+  it('does not say that a client left whose answer it cut itself', async () => {
+    const reached = Promise.withResolvers<void>();
+    const { app, lines } = createTestApp({
+      evaluate: () => {
+        reached.resolve();
+        return new Promise(() => {});
+      },
+    });
+    const server = await start(app, { drainMs: 20 });
+    const call = fetch(`http://127.0.0.1:${server.port}/cds-services/view`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(createRequest()),
+    }).catch(() => 'cut');
+    await reached.promise;
+    await server.stop();
+    expect(await call).toBe('cut');
+    await expect.poll(() => lines.length).toBe(1);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ status: 503, code: 'cut' });
+  });
+
+  describe('asked for leave to send a body', () => {
+    const body = JSON.stringify(createRequest());
+    const ask = (type: string, length: number) =>
+      `POST /cds-services/view HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\nExpect: 100-continue\r\n\r\n`;
+
+    it('gives it, and answers', async () => {
+      const server = await start(createTestApp().app);
+      const socket = connect(server.port, '127.0.0.1');
+      socket.write(ask('application/json', body.length));
+      expect(String((await once(socket, 'data'))[0])).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+      socket.write(body);
+      expect(String((await once(socket, 'data'))[0])).toContain('HTTP/1.1 200 OK');
+      socket.destroy();
+    });
+
+    it.each<[string, number, string, number]>([
+      ['the media type is not taken', 415, 'text/plain', body.length],
+      ['the body is too large', 413, 'application/json', 99_999_999],
+      ['the caller is not known', 401, 'application/json', body.length],
+    ])('answers at once where %s', async (_, status, type, length) => {
+      const refuse = { authenticate: () => Promise.reject(new AuthError(401, 'x', 'missing')) };
+      const server = await start(createTestApp(status === 401 ? refuse : {}).app);
+      const answer = await exchange(server.port, ask(type, length));
+      expect(answer.status).toBe(status);
+      expect(answer.headers).toMatch(/^connection: close$/im);
+    });
   });
 });
