@@ -70,8 +70,8 @@ export function readConditions(
   const services = decision === undefined ? [] : makersOf(guideline, decision);
   return {
     ...withoutAbsent(rest),
-    ...(from !== undefined && { from: readInstant(from, 0) }),
-    ...(to !== undefined && { to: readInstant(to, 1) }),
+    ...(from !== undefined && { from: readInstant(from, (day) => day) }),
+    ...(to !== undefined && { to: readInstant(to, endOfDay) }),
     ...(decision !== undefined && { decision: { id: decision, outcome: outcome ?? 'met' } }),
     ...(decision === undefined && outcome !== undefined && { decision: { outcome } }),
     ...(outcome === 'not-met' && services.length > 0 && { services }),
@@ -79,16 +79,24 @@ export function readConditions(
   };
 }
 
-/** @param days Added to a date that names a whole day. */
-function readInstant(given: string, days: number): string {
+/** The latest instant that is written with four digits of a year: texts of later ones sort before it. */
+const latest = Date.parse('9999-12-31T23:59:59.999Z');
+const millisecondsPerDay = 86_400_000;
+
+/** The first instant after a day, or the latest there is. */
+export function endOfDay(start: Date): Date {
+  return new Date(Math.min(start.getTime() + millisecondsPerDay, latest));
+}
+
+/** @param ofDay The instant that is meant where a whole day is named, from the day's first. */
+function readInstant(given: string, ofDay: (start: Date) => Date): string {
   const isDay = !given.includes('T');
   const instant = new Date(isDay ? `${given}T00:00Z` : given.endsWith('Z') ? given : `${given}Z`);
   // 31 February would be taken for a day of March.
   if (Number.isNaN(instant.getTime()) || !instant.toISOString().startsWith(given.slice(0, 'YYYY-MM-DD'.length))) {
     throw new RequestError(`${given}: there is no such date or time.`);
   }
-  if (isDay) instant.setUTCDate(instant.getUTCDate() + days);
-  return instant.toISOString();
+  return (isDay ? ofDay(instant) : instant).toISOString();
 }
 
 function withoutAbsent<Value extends object>(value: Value): { [Name in keyof Value]?: NonNullable<Value[Name]> } {

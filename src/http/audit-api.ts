@@ -24,7 +24,8 @@ export interface AuditApiParts {
  * Answers stored evaluations as JSON, to be mounted at `/audit/api`: `GET /evaluations/{id}` one of them,
  * `GET /evaluations?hookInstance=` those of a hook instance, newest first, as `{"evaluations": […]}`.
  *
- * Every call needs a bearer token, and is recorded before it is answered. A viewer gets no patient keys.
+ * Every call needs a bearer token, and is recorded before it is answered. A viewer gets neither patient keys nor hook
+ * instances, and cannot ask by them.
  *
  * @see contract section 6
  */
@@ -47,6 +48,10 @@ export function createAuditApi({ store, findReader, now }: AuditApiParts): Route
   });
 
   router.get('/evaluations', async (request, response) => {
+    // A viewer who could ask for a call would know one.
+    if (readerOf(response).role !== 'reviewer') {
+      throw new AuthError(403, 'Evaluations are looked up by hook instance by reviewers only.');
+    }
     const query = queryShape.safeParse(request.query);
     if (!query.success) {
       throw new RequestError(`Expected ?hookInstance= once, and a limit from 1 to ${maxLimit} if any.`, 'hookInstance');

@@ -45,7 +45,7 @@ ${
 <p class="actions">
 ${filters.before !== undefined && html`<a href="${addParameter(address, 'before', undefined)}" rel="first">${texts.newest}</a>`}
 ${hasMore && last !== undefined && html`<a href="${addParameter(address, 'before', String(last.seq))}" rel="next">${texts.older}</a>`}
-<span class="soft">${texts.download}</span> <a href="${base}/export.csv${query}">CSV</a> <a href="${base}/export.ndjson${query}">NDJSON</a> <a href="${base}/export.fhir.ndjson${query}">FHIR AuditEvent</a>
+<span class="soft">${texts.download}</span> <a href="${base}/export.csv${query}">CSV</a> <a href="${base}/export.ndjson${query}">NDJSON</a>${role === 'reviewer' && html` <a href="${base}/export.fhir.ndjson${query}">FHIR AuditEvent</a>`}
 </p></section>
 <p class="help">${texts.timeUtc}</p>`;
 }

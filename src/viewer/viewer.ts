@@ -10,7 +10,7 @@ import {
   urlencoded,
 } from 'express';
 import * as z from 'zod';
-import { conditionNames, readConditions } from '../audit/conditions.ts';
+import { conditionNames, endOfDay, readConditions } from '../audit/conditions.ts';
 import { buildAuditEvent, csvHeader, writeCsvRow, writeNdjsonRow } from '../audit/exports.ts';
 import { scanEvaluations } from '../audit/scan.ts';
 import { findLastDay, makersOf, type Statistics, summarizeCounts } from '../audit/statistics.ts';
@@ -124,7 +124,8 @@ function contextOf(request: Request, response: Response): PageContext {
         : chooseLanguage(request.get('accept-language'), 'da');
   if (asked === language) response.cookie(languageCookie, language, { path: base, sameSite: 'strict', httpOnly: true });
   const reader = response.locals.reader as Reader | undefined;
-  const address = new URL(request.originalUrl, 'http://page');
+  // As it was found: what begins with two slashes would be an address elsewhere.
+  const address = new URL(`http://page${request.baseUrl}${request.url}`);
   return {
     language,
     texts: viewerTexts[language],
@@ -234,7 +235,7 @@ function choosePeriod(from: string, to: string): TimeSpan['per'] {
 
 async function readStatistics(parts: ViewerParts, { from, to, per, client }: TimeSpan): Promise<Statistics> {
   const counts = await parts.store.counts({
-    ...{ from, to: dayOf(new Date(Date.parse(to) + millisecondsPerDay)), per },
+    ...{ from, to: dayOf(endOfDay(new Date(to))), per },
     ...(client !== undefined && { client }),
   });
   return summarizeCounts(counts, {

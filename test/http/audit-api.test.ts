@@ -82,6 +82,12 @@ describe('the audit API', () => {
     expect(one.evaluations).toHaveLength(1);
   });
 
+  test('finds no evaluation by its hook instance for a viewer', async () => {
+    const { status, text } = await get(`/evaluations?hookInstance=${record.hookInstance}`, 'Bearer other');
+    expect(status).toBe(403);
+    expect(text).not.toContain(record.id);
+  });
+
   test('finds nothing for a hook instance it never saw', async () => {
     expect((await get('/evaluations?hookInstance=other')).body).toEqual({ evaluations: [] });
   });

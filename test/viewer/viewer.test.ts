@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Express } from 'express';
+import express from 'express';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EvaluationRecord, sealRecord } from '../../src/audit/record.ts';
@@ -66,6 +67,24 @@ describe('the pages', () => {
     expect((await logIn(asked)).headers.location).toBe(asked);
     for (const to of ['https://elsewhere.example/audit/', '//elsewhere.example', '/audit/../fhir', '/auditor', ''])
       expect((await logIn(to)).headers.location).toBe('/audit');
+  });
+
+  test('count up to the last day there is', async () => {
+    const countsUpTo = async (to: string) =>
+      (await get(`/audit?from=2000-01-01&per=month&to=${to}`)).text.match(/<td class="number">[^<]*/g);
+    expect(await countsUpTo('9999-12-31')).toEqual(await countsUpTo('2030-01-01'));
+    expect(await countsUpTo('9999-12-31')).not.toEqual(await countsUpTo('2001-01-01'));
+  });
+
+  test('link to themselves, also where the address began with two slashes', async () => {
+    const outer = express();
+    outer.use((asked, _response, next) => {
+      asked.url = asked.url.replace('//', '/');
+      next();
+    });
+    outer.use(app);
+    const { text } = await request(outer).get('//audit/login?lang=da');
+    expect(text).toContain('href="/audit/login?lang=en"');
   });
 
   test('tell what is wrong in the language of the page, and lead on', async () => {
@@ -433,6 +452,8 @@ describe('an export', () => {
       expect(text).not.toContain(hookInstance);
     }
     expect((await get('/audit/export.fhir.ndjson', viewerToken)).status).toBe(403);
+    expect((await get('/audit/evaluations', viewerToken)).text).not.toContain('export.fhir.ndjson');
+    expect((await get('/audit/evaluations')).text).toContain('export.fhir.ndjson');
     expect((await get('/audit/export.fhir.ndjson')).status).toBe(200);
   });
 });
