@@ -2,8 +2,8 @@ import type { ErrorRequestHandler, Response } from 'express';
 import { describeProblem, type Problem } from './problem.ts';
 import { stateOf } from './state.ts';
 
-/** `OperationOutcome.issue.code` by status; what is not named here is the service's own failure. */
-const issueCodes: Readonly<Record<number, string>> = {
+/** `OperationOutcome.issue.code` by status of an error; what is not named here is the service's own failure. */
+export const issueCodes: Readonly<Record<number, string>> = {
   400: 'invalid',
   404: 'not-found',
   405: 'not-supported',
