@@ -5,6 +5,7 @@ import { createChartReader } from '../engine/chart-reader.ts';
 import { isObject, listOf } from '../engine/resources.ts';
 import { CdsError, ConfigError } from '../errors.ts';
 import { describePackage, packageFileName, packPackage, readPublished } from '../fhir-package.ts';
+import { findDanishDate } from '../http/evaluate.ts';
 import { loadKnowledge } from '../knowledge.ts';
 import type { FhirResource } from './fhir-artefact.ts';
 import {
@@ -86,7 +87,7 @@ async function validate(places: readonly string[]): Promise<number> {
   const guideline = loadKnowledge(knowledgeFolder);
   const validator = createValidator(readPublished(builtFolder), guideline.head.canonical);
   const readChart = createChartReader(guideline);
-  const today = new Date().toISOString().slice(0, 10);
+  const today = findDanishDate(new Date().toISOString());
   let failed = 0;
   let checked = 0;
   for (const place of places) {

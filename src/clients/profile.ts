@@ -57,7 +57,7 @@ export function isEverybodysKey(jwk: Readonly<Record<string, unknown>>): boolean
   return jwk.x === sandboxKey;
 }
 
-const issuer = z
+export const issuer = z
   .strictObject({
     /** `iss` of its tokens, to the letter. */
     iss: text,

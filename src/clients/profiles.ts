@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod';
 import type { CompiledGuideline } from '../engine/guideline.ts';
 import { ProfileError } from '../errors.ts';
-import { compileProfile, type Profile, type ProfileFile, profileSchema } from './profile.ts';
-import { readYaml } from './read-yaml.ts';
+import { compileProfile, issuer, type Profile, type ProfileFile, profileSchema } from './profile.ts';
+import { readYaml, type YamlMistake } from './read-yaml.ts';
 
 /** A profile with the file it comes from. */
 export interface LoadedProfile {
@@ -76,12 +77,28 @@ function readProfile(
     mistakes.push(`${name}: the file cannot be read`);
     return undefined;
   }
-  const { value, lineOf, mistakes: ofForm } = readYaml(text, profileSchema);
-  const note = (at: readonly PropertyKey[], message: string): void => {
-    mistakes.push(`${name}:${lineOf(at)}${at.length === 0 ? '' : ` ${at.join('.')}`}: ${message}`);
+  const { value, raw, lineOf, mistakes: ofForm } = readYaml(text, profileSchema);
+  const note = (at: readonly PropertyKey[], message: string, line = lineOf(at)): void => {
+    mistakes.push(`${name}:${line}${at.length === 0 ? '' : ` ${at.join('.')}`}: ${message}`);
   };
-  for (const mistake of ofForm) note(mistake.path, mistake.message);
-  return value === undefined ? undefined : { file: value, profile: compileProfile(value, guideline, note) };
+  for (const { path: at, message, line } of ofForm) note(at, message, line);
+  if (value !== undefined) return { file: value, profile: compileProfile(value, guideline, note) };
+  const rest = readRest(raw, ofForm);
+  if (rest !== undefined) compileProfile(rest, guideline, note);
+  return undefined;
+}
+
+/** What is left without the members whose form is wrong: their names may hold mistakes as well. */
+function readRest(raw: unknown, mistakes: readonly YamlMistake[]): ProfileFile | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined;
+  const wrong = new Set(mistakes.map(({ path: [member] }) => member));
+  // What names a unit cannot be judged without them.
+  for (const member of wrong.has('units') ? ['region', 'tenants'] : []) wrong.add(member);
+  const right = Object.fromEntries(Object.entries(raw).filter(([member]) => !wrong.has(member)));
+  const { data } = profileSchema
+    .extend({ id: z.string().default(''), issuers: z.array(issuer).default([]) })
+    .safeParse(right);
+  return data;
 }
 
 /** One issuer may serve several clients where each token says by its tenant whose it is. */

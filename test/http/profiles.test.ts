@@ -229,9 +229,19 @@ describe('a profile is refused, with file, line and reason,', () => {
     expect(mistakes.map((mistake) => mistake.split(':').slice(0, 2).join(':'))).toEqual([
       'a.yaml:3 language',
       'a.yaml:5 foo',
+      'a.yaml:4 services.0',
       'b.yaml:1 id',
       'b.yaml:1 issuers',
     ]);
+  });
+
+  it.each<[string, string, string[]]>([
+    ['a list that is not closed', least('services: [x\nlanguage: da'), ['a.yaml:4']],
+    ['a quote that is not closed, at its begin', least('region: "nord\nlanguage: da\n'), ['a.yaml:3']],
+    ['members named twice, each', least('language: da\nlanguage: da\nid: b'), ['a.yaml:4', 'a.yaml:5']],
+    ['a member nobody knows, at its name', least('limits:\n  foo:\n    - 1'), ['a.yaml:4 limits.foo']],
+  ])('at the line of %s', (_, text, lines) => {
+    expect(findMistakes({ 'a.yaml': text }).map((mistake) => mistake.split(':').slice(0, 2).join(':'))).toEqual(lines);
   });
 
   it.each<[string, Record<string, string>, RegExp]>([
