@@ -5,7 +5,18 @@ import { ConfigError } from './errors.ts';
 
 const mebibyte = 1024 * 1024;
 
-const whole = (least: number) => z.coerce.number().int().min(least);
+/** A whole number, within what can be of use. */
+const whole = (least: number, most = 1_000_000) => {
+  const error = `expected a whole number from ${least} to ${most}`;
+  return z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+};
+/** Milliseconds, up to an hour: a timer of more than 24 days fires at once. */
+const milliseconds = (least: number) => whole(least, 3_600_000);
+const bytes = (least: number, most = 256 * mebibyte) => whole(least, most);
+const address = (protocol: RegExp, example: string) =>
+  z.url({ protocol, error: `expected an address such as ${example}` });
+const choice = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z.enum(names, { error: `expected one of ${names.join(', ')}` });
 
 /**
  * The environment this service reads: one member per variable, described for the table in the README.
@@ -13,22 +24,19 @@ const whole = (least: number) => z.coerce.number().int().min(least);
  * A default that depends on other settings stands in `meta.shown` and is worked out by {@link readConfig}.
  */
 export const environmentSchema = z.object({
-  MODE: z
-    .enum(['demo', 'production'])
+  MODE: choice(['demo', 'production'])
     .default('demo')
     .describe(
       '`demo`: loopback only, no JWT, any loopback origin, loopback FHIR servers may be called without a token. `production`: refuses to start without clients',
     ),
   HOST: z.string().default('127.0.0.1').describe('Address it listens on'),
-  PORT: whole(0).max(65_535).default(3000).describe('Port it listens on; `0` takes a free one'),
-  PUBLIC_BASE_URL: z
-    .url({ protocol: /^https?$/ })
+  PORT: whole(0, 65_535).default(3000).describe('Port it listens on; `0` takes a free one'),
+  PUBLIC_BASE_URL: address(/^https?$/, 'https://cds.example.org')
     .optional()
     .describe('What clients call it; tokens name it (https in production)')
     .meta({ shown: '`http://HOST:PORT`' }),
   DATA_DIR: z.string().default('./data').describe('Folder of the embedded store and of the keys'),
-  DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/ })
+  DATABASE_URL: address(/^postgres(ql)?$/, 'postgresql://user:password@host/database')
     .optional()
     .describe(
       'PostgreSQL instead of the embedded store, for several instances: `postgresql://user:password@host/database`, a UTF8 database of its own. All instances need the same file `patient-key` in `DATA_DIR` and the same `AUDIT_TOKEN`',
@@ -39,61 +47,59 @@ export const environmentSchema = z.object({
     .describe('Folder of client profiles, one YAML file each, read again on SIGHUP; demo also has a built-in client'),
   AUDIT_TOKEN: z
     .string()
-    .min(16)
+    .min(16, 'expected at least 16 characters, such as those of `openssl rand -base64 24`')
     .optional()
-    .describe('Bearer token for `/audit`, at least 16 characters')
-    .meta({ shown: 'made at start and printed' }),
-  AUDIT_OIDC_ISSUER: z.url().optional().describe('Login service (OpenID Connect) of readers of `/audit`: its `iss`'),
-  AUDIT_OIDC_AUDIENCE: z.string().min(1).optional().describe('`aud` of its tokens'),
-  AUDIT_OIDC_JWKS_URL: z
-    .url({ protocol: /^https$/ })
+    .describe('Bearer token for `/audit`, at least 16 characters; production demands it or the login service below')
+    .meta({ shown: 'demo: made at start and printed' }),
+  AUDIT_OIDC_ISSUER: address(/^https?$/, 'https://login.example.org')
+    .optional()
+    .describe('Login service (OpenID Connect) of readers of `/audit`: its `iss`'),
+  AUDIT_OIDC_AUDIENCE: z.string().optional().describe('`aud` of its tokens'),
+  AUDIT_OIDC_JWKS_URL: address(/^https$/, 'https://login.example.org/jwks')
     .optional()
     .describe('Where it publishes its keys'),
   AUDIT_OIDC_ROLES: z
     .string()
-    .min(1)
     .default('roles')
     .describe('Claim with the roles of a reader: `audit-viewer` or `audit-reviewer`'),
-  FEEDBACK_DAYS: whole(1).default(7).describe('Days after which a card nobody answered counts as ignored'),
+  FEEDBACK_DAYS: whole(1, 3650).default(7).describe('Days after which a card nobody answered counts as ignored'),
   COMPARE_DIR: z
     .string()
     .optional()
     .describe('Folder of knowledge folders that recorded evaluations can be compared with at `/audit/compare`'),
-  AUDIT_REQUIRED: z
-    .enum(['true', 'false'])
+  AUDIT_REQUIRED: choice(['true', 'false'])
     .default('true')
     .describe('`false`: answer, and count the failure, when the audit record cannot be written'),
-  WORKERS: whole(2)
+  WORKERS: whole(2, 1024)
     .optional()
     .describe('Worker threads that evaluate requests, at least 2')
     .meta({ shown: 'processors - 1, at least 2' }),
-  JOBS_PER_WORKER: whole(1).default(8).describe('Evaluations one worker thread holds at a time'),
+  JOBS_PER_WORKER: whole(1, 1024).default(8).describe('Evaluations one worker thread holds at a time'),
   QUEUE_LENGTH: whole(1).default(256).describe('Evaluations that may wait for a worker; more are answered 503'),
-  LARGE_BODY_BYTES: whole(1).default(mebibyte).describe('Bodies above this never occupy the last free worker'),
-  MAX_BODY_BYTES: whole(1024)
+  LARGE_BODY_BYTES: bytes(1).default(mebibyte).describe('Bodies above this never occupy the last free worker'),
+  MAX_BODY_BYTES: bytes(1024)
     .default(10 * mebibyte)
     .describe('Largest body taken, also after inflation'),
-  MAX_FEEDBACK_BYTES: whole(1024).default(mebibyte).describe('Largest body taken by a feedback address'),
-  MAX_HELD_BYTES: whole(1024)
+  MAX_FEEDBACK_BYTES: bytes(1024).default(mebibyte).describe('Largest body taken by a feedback address'),
+  MAX_HELD_BYTES: bytes(1024, 1024 * 1024 * mebibyte)
     .default(256 * mebibyte)
     .describe('Bytes of all bodies being read or evaluated; more are answered 503'),
   MAX_ENTRIES: whole(1).default(20_000).describe('Bundle entries taken, over all prefetch keys and draft orders'),
-  MAX_DEPTH: whole(8).default(64).describe('Nesting of objects and arrays taken'),
-  DEADLINE_MS: whole(100).default(4000).describe('An evaluation not done by then is answered 503'),
-  COLLECT_MS: whole(0).default(2500).describe('Time for calls to the FHIR server; must be below `DEADLINE_MS`'),
-  UPLOAD_MS: whole(1000).default(30_000).describe('Time a client has to send its request'),
-  DRAIN_MS: whole(0)
+  MAX_DEPTH: whole(8, 1024).default(64).describe('Nesting of objects and arrays taken'),
+  DEADLINE_MS: milliseconds(100).default(4000).describe('An evaluation not done by then is answered 503'),
+  COLLECT_MS: milliseconds(0).default(2500).describe('Time for calls to the FHIR server; must be below `DEADLINE_MS`'),
+  UPLOAD_MS: milliseconds(1000).default(30_000).describe('Time a client has to send its request'),
+  DRAIN_MS: milliseconds(0)
     .default(10_000)
     .describe(
       'Time the process has when it is told to stop. In production it answers calls for the first half of it, `/readyz` being 503 already, so that proxies notice; then it takes no more, and answers those under way',
     ),
   RATE_PER_SECOND: whole(1).default(100).describe('Calls per second one client may make over time; not in demo mode'),
   RATE_BURST: whole(1).default(200).describe('Calls one client may make at once; more are answered 429'),
-  SECURITY_CONTACT: z
-    .url({ protocol: /^(https|mailto|tel)$/ })
+  SECURITY_CONTACT: address(/^(https|mailto|tel)$/, 'mailto:security@example.org')
     .optional()
     .describe('Where weaknesses are reported (`mailto:`, `https:` or `tel:`), said at `/.well-known/security.txt`'),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least level logged'),
+  LOG_LEVEL: choice(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least level logged'),
 });
 
 /** All settings of the process, checked and frozen. */
@@ -108,7 +114,7 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   /** Always there in production. */
   readonly clientsDir: string | undefined;
-  /** Absent: made at start. */
+  /** Absent: made at start in demo mode; in production readers log in. */
   readonly auditToken: string | undefined;
   /** Absent: readers have the token above only. */
   readonly auditLogin:
@@ -146,17 +152,18 @@ const isLoopback = (host: string): boolean =>
 /**
  * Reads the settings of the process from its environment.
  *
- * An empty variable counts as not set.
+ * An empty or blank variable counts as not set.
  *
  * @throws {@link ConfigError} naming every variable that is wrong and what was expected.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
   const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   );
   const read = environmentSchema.safeParse(given);
   if (!read.success) {
-    throw new ConfigError(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+    const wrong = new Set(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+    throw new ConfigError([...wrong].join('; '));
   }
   const env = read.data;
   if (env.MODE === 'production' && env.CLIENTS_DIR === undefined) {
@@ -165,6 +172,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (env.MODE === 'production' && !env.PUBLIC_BASE_URL?.startsWith('https:')) {
     throw new ConfigError(
       'PUBLIC_BASE_URL: MODE=production compares it with what tokens are made for: set the https address clients call',
+    );
+  }
+  if (env.MODE === 'production' && env.AUDIT_TOKEN === undefined && env.AUDIT_OIDC_ISSUER === undefined) {
+    throw new ConfigError(
+      'AUDIT_TOKEN: MODE=production makes none that somebody would know: set one, or the login service of AUDIT_OIDC_ISSUER',
     );
   }
   if (env.MODE === 'demo' && !isLoopback(env.HOST)) {

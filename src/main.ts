@@ -118,7 +118,7 @@ async function start(config: Config): Promise<void> {
         fileName: packageFileName(guideline.head),
       },
       version: code,
-      base: `${config.publicBaseUrl ?? `http://${host}:${config.port}`}/fhir`,
+      base: () => `${baseUrls[0]}/fhir`,
     }),
   });
   const server = await listen(app, {

@@ -4,6 +4,13 @@ import { renderConfigTable } from '../src/cli/config-table.ts';
 import { environmentSchema, readConfig } from '../src/config.ts';
 import { ConfigError } from '../src/errors.ts';
 
+const production = {
+  MODE: 'production',
+  CLIENTS_DIR: 'clients',
+  PUBLIC_BASE_URL: 'https://cds.example.org',
+  AUDIT_TOKEN: 'a-token-for-this-test',
+};
+
 describe('the configuration', () => {
   it('without any variable is demo mode on loopback, audit required', () => {
     const config = readConfig({});
@@ -17,8 +24,8 @@ describe('the configuration', () => {
     expect([config, config.limits, config.pool].every(Object.isFrozen)).toBe(true);
   });
 
-  it('takes an empty variable as not set', () => {
-    expect(readConfig({ PORT: '', PUBLIC_BASE_URL: '' })).toMatchObject({ port: 3000, publicBaseUrl: undefined });
+  it('takes an empty or blank variable as not set', () => {
+    expect(readConfig({ PORT: ' ', PUBLIC_BASE_URL: '' })).toMatchObject({ port: 3000, publicBaseUrl: undefined });
   });
 
   it('reads numbers, switches and addresses', () => {
@@ -34,8 +41,7 @@ describe('the configuration', () => {
   });
 
   it('in production listens on any address', () => {
-    const environment = { MODE: 'production', CLIENTS_DIR: 'clients', PUBLIC_BASE_URL: 'https://cds.example.org' };
-    const config = readConfig({ ...environment, HOST: '0.0.0.0' });
+    const config = readConfig({ ...production, HOST: '0.0.0.0' });
     expect(config).toMatchObject({ mode: 'production', host: '0.0.0.0', clientsDir: resolve('clients') });
   });
 
@@ -55,16 +61,37 @@ describe('the configuration', () => {
     ['WORKERS', { WORKERS: '1' }],
     ['COLLECT_MS', { COLLECT_MS: '4000' }],
     ['DATABASE_URL', { DATABASE_URL: 'mysql://localhost/cds' }],
-    ['CLIENTS_DIR', { MODE: 'production', PUBLIC_BASE_URL: 'https://cds.example.org' }],
-    ['PUBLIC_BASE_URL', { MODE: 'production', CLIENTS_DIR: './clients' }],
-    ['PUBLIC_BASE_URL', { MODE: 'production', CLIENTS_DIR: './clients', PUBLIC_BASE_URL: 'http://cds.example.org' }],
+    ['CLIENTS_DIR', { ...production, CLIENTS_DIR: '' }],
+    ['PUBLIC_BASE_URL', { ...production, PUBLIC_BASE_URL: '' }],
+    ['PUBLIC_BASE_URL', { ...production, PUBLIC_BASE_URL: 'http://cds.example.org' }],
+    ['AUDIT_TOKEN', { ...production, AUDIT_TOKEN: '' }],
+    ['DEADLINE_MS', { DEADLINE_MS: '3000000000' }],
+    ['MAX_BODY_BYTES', { MAX_BODY_BYTES: '1e12' }],
   ])('names %s when it is wrong: %j', (name, environment) => {
     expect(() => readConfig(environment)).toThrow(ConfigError);
-    expect(() => readConfig(environment)).toThrow(name);
+    expect(() => readConfig(environment)).toThrow(new RegExp(`^${name}: `));
   });
 
   it('names every variable that is wrong at once', () => {
     expect(() => readConfig({ PORT: 'x', WORKERS: '0' })).toThrow(/PORT: .*WORKERS: /);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['PORT: expected a whole number from 0 to 65535', { PORT: 'http' }],
+    ['DEADLINE_MS: expected a whole number from 100 to 3600000', { DEADLINE_MS: '0.5' }],
+    ['MODE: expected one of demo, production', { MODE: 'test' }],
+    ['PUBLIC_BASE_URL: expected an address such as https://cds.example.org', { PUBLIC_BASE_URL: 'cds' }],
+  ])('says once what was expected: %s', (message, environment) => {
+    expect(() => readConfig(environment)).toThrow(new RegExp(`^${message}$`));
+  });
+
+  it('in production needs no token where readers log in', () => {
+    const login = {
+      AUDIT_OIDC_ISSUER: 'https://login.example.org',
+      AUDIT_OIDC_AUDIENCE: 'audit',
+      AUDIT_OIDC_JWKS_URL: 'https://login.example.org/jwks',
+    };
+    expect(readConfig({ ...production, AUDIT_TOKEN: '', ...login }).auditToken).toBeUndefined();
   });
 
   it('does not repeat a secret that is wrong', () => {

@@ -105,10 +105,21 @@ describe('the service', () => {
     expect(second.errors()).toMatch(/^PORT: cannot listen on 127\.0\.0\.1:\d+: .*\n$/);
   });
 
-  it('started where records cannot be kept ends with one line', async () => {
-    const second = await startService({ DATA_DIR: join(start, 'no-folder') });
+  it.each([
+    ['below a file', join(start, 'no-folder')],
+    ['a file', start],
+    ['where no folder can be made', '/proc/none/at/all'],
+  ])('started where records cannot be kept (%s) ends with one line', async (_, dataDir) => {
+    const second = await startService({ DATA_DIR: dataDir });
     expect(await second.ended).toBe(1);
-    expect(second.errors().trim().split('\n')).toHaveLength(1);
+    expect(second.errors()).toMatch(/^DATA_DIR: [^\n]+\n$/);
+  });
+
+  it('tells its address as it is, also where the port was free to choose', async () => {
+    const { implementation } = (await (await fetch(`${service.base}/fhir/metadata`)).json()) as {
+      implementation: { url: string };
+    };
+    expect(implementation.url).toBe(`${service.base}/fhir`);
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)('told to stop by %s ends cleanly', async (signal) => {
@@ -125,6 +136,7 @@ describe('the service', () => {
     const other = await startService({
       ...{ MODE: 'production', DATA_DIR: dataDir, PUBLIC_BASE_URL: 'https://cds.example.org', DRAIN_MS: '2000' },
       CLIENTS_DIR: clients,
+      AUDIT_TOKEN: token,
     });
     const base = `http://${/listening {2}(\S+)/.exec(other.printed)?.[1]}`;
     const ask = async (path: string) => {

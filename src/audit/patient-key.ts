@@ -1,5 +1,15 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError } from '../errors.ts';
 
@@ -33,7 +43,9 @@ function readKey(file: string): string | undefined {
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined;
-    throw new ConfigError(`The patient key ${file} cannot be read. Check its permissions.`, { cause: error });
+    if (isCode(error, 'ENOTDIR'))
+      throw new ConfigError(`DATA_DIR: ${dirname(file)} is not a folder: name one`, { cause: error });
+    throw new ConfigError(`DATA_DIR: the patient key ${file} cannot be read: check its permissions`, { cause: error });
   }
 }
 
@@ -41,7 +53,7 @@ function makeKey(file: string): string {
   // Written whole under another name and then linked: a reader never sees half a key, and the first link wins.
   const draft = `${file}.${randomUUID()}`;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file));
     const descriptor = openSync(draft, 'wx', 0o600);
     try {
       writeSync(descriptor, `${randomBytes(keyBytes).toString('hex')}\n`);
@@ -56,11 +68,28 @@ function makeKey(file: string): string {
     }
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new ConfigError(`The patient key ${file} cannot be made. Check that the folder is writable.`, {
-      cause: error,
-    });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(
+      `DATA_DIR: the patient key ${file} cannot be made (${why}): name a folder that can be written`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     rmSync(draft, { force: true });
+  }
+}
+
+/** Not Node's own way of making those above as well: where they cannot be made, that goes on for ever (`/proc/x/y`). */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return;
+    const above = dirname(folder);
+    if (!isCode(error, 'ENOENT') || above === folder || existsSync(above)) throw error;
+    makeFolder(above);
+    mkdirSync(folder, { mode: 0o700 });
   }
 }
 

@@ -11,7 +11,7 @@ export interface FhirRoutesParts {
   /** Version of the service, for the CapabilityStatement. */
   version: string;
   /** Address of `/fhir` as clients call it. */
-  base: string;
+  base(): string;
 }
 
 interface Rendered {
@@ -39,7 +39,6 @@ export function createFhirRoutes(parts: FhirRoutesParts): Router {
     byReference.set(`${resource.resourceType}/${resource.id}`, render(resource));
     byUrl.set(`${resource.resourceType} ${resource.url}`, resource);
   }
-  const capabilities = render(describeCapabilities(parts, [...types].sort()));
 
   const router = express.Router();
   router.use((request, response, next) => {
@@ -47,7 +46,9 @@ export function createFhirRoutes(parts: FhirRoutesParts): Router {
     response.set('Allow', 'GET, HEAD');
     throw new NotAcceptedError(405, 'This address takes GET, HEAD only.');
   });
-  router.get('/metadata', (_request, response) => send(response, capabilities));
+  router.get('/metadata', (_request, response) => {
+    send(response, render(describeCapabilities(parts, [...types].sort())));
+  });
   router.get('/package.tgz', (_request, response) => {
     response
       .set({
@@ -92,7 +93,7 @@ function searchByUrl(
         total: matches.length,
         ...(matches.length > 0 && {
           entry: matches.map((resource) => ({
-            fullUrl: `${base}/${resource.resourceType}/${resource.id}`,
+            fullUrl: `${base()}/${resource.resourceType}/${resource.id}`,
             resource,
             search: { mode: 'match' },
           })),
@@ -111,7 +112,7 @@ function describeCapabilities({ version, base }: FhirRoutesParts, types: readonl
     format: ['application/fhir+json'],
     date: startOfPublication,
     software: { name: 'Diagnostisk pakkeforløb CDS', version },
-    implementation: { description: 'Profiles, terminology and knowledge of the service, read-only.', url: base },
+    implementation: { description: 'Profiles, terminology and knowledge of the service, read-only.', url: base() },
     rest: [
       {
         mode: 'server',

@@ -177,7 +177,7 @@ describe.skipIf(denied !== undefined)(
     );
 
     test.each([
-      ['empty', false, 'The patient key'],
+      ['empty', false, 'the patient key'],
       ['with records of before', true, 'DATA_DIR: records cannot be kept in'],
     ])(
       'that is read-only and %s, the service does not start, and says so in a line',

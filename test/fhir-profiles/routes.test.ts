@@ -23,7 +23,7 @@ app.use(
       fileName: packageFileName(guideline.head),
     },
     version: '0.1.0',
-    base,
+    base: () => base,
   }),
 );
 app.use(handleError);

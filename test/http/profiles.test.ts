@@ -485,7 +485,7 @@ describe('the service', () => {
     ['with the sandbox', { CLIENTS_DIR: examples }, /sandbox\.yaml:1 demoOnly/],
     ['without https', { CLIENTS_DIR: examples, PUBLIC_BASE_URL: 'http://cds.example.org' }, /^PUBLIC_BASE_URL: .*\n$/],
   ])('does not start in production %s', async (_, environment, error) => {
-    const { said, ended } = await start({ MODE: 'production', ...environment });
+    const { said, ended } = await start({ MODE: 'production', AUDIT_TOKEN: 'a-token-for-this-test', ...environment });
     expect(await ended).toBe(1);
     expect(said.errors).toMatch(error);
     expect(said.errors).not.toMatch(/^\s+at /m);
