@@ -145,6 +145,8 @@ const migrations: readonly string[] = [
   // Each row fills a page: whoever adds one needs room on the disk.
   `CREATE TABLE write_probe (content bytea NOT NULL);
   ALTER TABLE write_probe ALTER COLUMN content SET STORAGE PLAIN;`,
+  // Few decisions ever fail, and whoever looks for them names none.
+  "CREATE INDEX ON decision (seq) WHERE outcome = 'error';",
 ];
 
 const otherKey =

@@ -67,15 +67,23 @@ async function select(query: Query, wanted: EvaluationConditions, selection: Sel
   );
 }
 
-/** The part of the chain that holds these times: found by time first, so that no page tries the rest. */
+/**
+ * The part of the chain that holds these times, found first so that no page tries the rest: a month before that of
+ * `from` holds none of them; from the month of `to` on, those that came late.
+ *
+ * `+ 0` keeps the server from walking each month in the order of the chain until it has found one: in a month that has
+ * none it would read all of it, where the index by time tells at once.
+ */
 async function findRange(query: Query, { from, to }: EvaluationConditions): Promise<Condition[] | undefined> {
   if (from === undefined && to === undefined) return [];
   const times = [from ?? '', to ?? endOfTime];
   const [row] = await query(
-    'SELECT min(seq) AS low, max(seq) AS high FROM evaluation WHERE time >= $1 AND time < $2',
+    `SELECT (SELECT min(seq) FROM evaluation WHERE month >= left($1, 7) AND time >= $1) AS low,
+       coalesce((SELECT max(seq + 0) FROM evaluation WHERE month >= left($2, 7) AND time < $2),
+         (SELECT max(seq) FROM evaluation WHERE month < left($2, 7))) AS high`,
     times,
   );
-  if (row === undefined || row.low === null) return undefined;
+  if (row === undefined || row.low === null || row.high === null) return undefined;
   return [
     { sql: 'e.seq BETWEEN ? AND ?', values: [row.low, row.high] },
     { sql: 'e.time >= ? AND e.time < ?', values: times },

@@ -69,6 +69,8 @@ export function createViewer(parts: ViewerParts): Router {
   const router = Router();
   const styleTag = `"${createHash('sha256').update(styleSheet).digest('base64url')}"`;
   router.use((_request, response, next) => {
+    // Whoever logs in, or looks at anything, is about to open an evaluation.
+    parts.workbench.warmUp();
     response.set({
       'Content-Security-Policy': contentPolicy,
       'Cache-Control': 'no-store',

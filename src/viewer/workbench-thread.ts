@@ -29,7 +29,11 @@ interface Loaded {
 const { folders } = workerData as WorkbenchData;
 const loaded = new Map<string, Loaded>();
 
-const commands = { explain, replay };
+const commands = { warmUp, explain, replay };
+
+function warmUp(): void {
+  load('');
+}
 
 /** Decides a record again with the knowledge loaded, and finds what would have changed its decisions. */
 function explain(record: EvaluationRecord): Explanation {

@@ -12,6 +12,8 @@ import type { WorkbenchCall, WorkbenchCommands, WorkbenchReply } from './workben
 export interface Workbench {
   /** Names of other knowledge to compare with. */
   choices: readonly string[];
+  /** Starts the thread and has it load its knowledge, so that the first page that needs it does not wait for that. */
+  warmUp(): void;
   explain(record: EvaluationRecord): Promise<Explanation>;
   /**
    * Decides the first evaluations that meet the conditions again, oldest first.
@@ -27,7 +29,7 @@ const batchSize = 50;
 /** Changes told on a page. */
 const mostRows = 200;
 
-/** Makes the workbench; its thread starts with the first call, and again after it died. */
+/** Makes the workbench; its thread starts with the first call or {@link Workbench.warmUp}, and again after it died. */
 export function createWorkbench(knowledgeFolder: string, choices: Readonly<Record<string, string>>): Workbench {
   let running: Worker | undefined;
   let calls = 0;
@@ -68,6 +70,10 @@ export function createWorkbench(knowledgeFolder: string, choices: Readonly<Recor
 
   return {
     choices: Object.keys(choices),
+    warmUp() {
+      // What keeps it from starting is told by the call that needs it.
+      if (running === undefined) call('warmUp').catch(() => {});
+    },
     explain: (record) => call('explain', record),
     async compare(store, conditions, knowledge, most) {
       const summary = createReplaySummary();

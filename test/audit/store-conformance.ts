@@ -214,6 +214,12 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         expect(await findIds({ before: 4, limit: 2 })).toEqual([ids[2], ids[1]]);
         expect((await store.scan({ after: 1, limit: 2 })).map(({ summary }) => summary.id)).toEqual([ids[1], ids[2]]);
         expect(await findIds({ from: october, to: november })).toEqual([ids[2], ids[0]]);
+        expect(await findIds({ from: november, to: '2026-12-01T00:00:00.000Z' })).toEqual([ids[1]]);
+        expect(await findIds({ from: '2026-12-01T00:00:00.000Z', to: '2026-12-31T00:00:00.000Z' })).toEqual([]);
+        expect(await findIds({ to: '2026-12-15T00:00:00.000Z' })).toEqual(ids.slice(0, 3).toReversed());
+        expect(await findIds({ from: '2026-12-15T00:00:00.000Z' })).toEqual([ids[3]]);
+        expect(await findIds({ from: '2027-02-01T00:00:00.000Z' })).toEqual([]);
+        expect(await findIds({ to: october })).toEqual([]);
         expect((await store.evaluation(String(ids[0])))?.summary.seq).toBe(1);
       });
 

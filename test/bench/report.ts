@@ -1,6 +1,7 @@
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { type Entry, type Profile, sumByCall, sumByFile, sumByFunction, sumByThread } from './profile.ts';
-import { type Cell, findPercentile, type MixedCell } from './statistics.ts';
+import { type Cell, findMedian, findPercentile, type MixedCell } from './statistics.ts';
+import { type StoreName, type StoreRound, storeNames } from './stores.ts';
 
 /** Least throughput over that of `echo`, by observations in a request. */
 const ratioAims: Readonly<Record<number, number>> = { 30: 0.7, 300: 0.8, 2000: 1, 5000: 1 };
@@ -8,6 +9,8 @@ const ratioAims: Readonly<Record<number, number>> = { 30: 0.7, 300: 0.8, 2000: 1
 const p99Aim = 1.3;
 /** Largest p99 of small requests beside large ones, over their p99 alone. */
 const mixedAim = 4;
+/** Largest share that storing a record may add to the CPU of a request. */
+const storeAim = 0.15;
 const profiledFunctions = 30;
 const profiledFiles = 20;
 /** Width of a bar of ratio 1. */
@@ -106,6 +109,29 @@ export function renderMixed(
   return [
     `${small.observations} observations at ${small.perSecond}/s, alone and beside ${large.observations} observations at ${large.perSecond}/s (open loop)`,
     alignColumns([['server', 'alone p50 / p99 ms', 'beside p50 / p99 ms', 'p99 x', 'large p50 ms', ''], ...lines]),
+  ].join('\n');
+}
+
+/** What storing a record costs: medians over the rounds. */
+export function renderStores(
+  { observations, kind }: { observations: number; kind: string },
+  rounds: Readonly<Record<StoreName, readonly StoreRound[]>>,
+): string {
+  const lines = storeNames.map((name) => {
+    const added = findMedian(rounds[name].map(({ cpuMs }, at) => cpuMs / (rounds.none[at]?.cpuMs ?? Number.NaN) - 1));
+    const serverCpu = rounds[name].flatMap(({ serverCpuMs }) => serverCpuMs ?? []);
+    return [
+      name,
+      round(findMedian(rounds[name].map(({ cpuMs }) => cpuMs))),
+      name === 'none' ? '' : `${(added * 100).toFixed(1)} %`,
+      serverCpu.length === 0 ? '' : round(findMedian(serverCpu)),
+      round(findMedian(rounds[name].map(({ perSecond }) => perSecond))),
+      name === 'none' ? '' : `aim ${storeAim * 100} % ${added <= storeAim ? 'reached' : 'MISSED'}`,
+    ];
+  });
+  return [
+    `What storing a record adds: ${observations} observations, patient of kind ${kind}, ${rounds.none.length} rounds (load ${(loadavg()[0] ?? 0).toFixed(1)}, ${availableParallelism()} cores)`,
+    alignColumns([['store', 'CPU ms/req', 'added', 'database ms/req', 'req/s', ''], ...lines]),
   ].join('\n');
 }
 

@@ -6,13 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { startPostgres } from '../audit/postgres-server.ts';
 import type { LoadCall, LoadResult } from './load.ts';
 import { buildRequest, patientKinds } from './patients.ts';
-import { describeMachine, renderMixed, renderProfile, renderRatios, renderTable } from './report.ts';
+import { describeMachine, renderMixed, renderProfile, renderRatios, renderStores, renderTable } from './report.ts';
 import { type MeasuredServer, type ServerOptions, startServer } from './server.ts';
 import { type Cell, collectCell, type MixedCell, type Round, type ServerName, serverNames } from './statistics.ts';
+import { readServerCpu, type StoreName, type StoreRound, storeNames, subtractCpu } from './stores.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+const withoutStore = fileURLToPath(new URL('without-store.ts', import.meta.url));
 const servicePath = '/cds-services/diagnostisk-pakkeforloeb-patient-view';
 /** Observations per request, and the connections that suit the size. */
 const sizes = [
@@ -27,12 +30,19 @@ const mixed = {
   small: { observations: 30, connections: 64, perSecond: 150 },
   large: { observations: 5000, connections: 8, perSecond: 3 },
 };
-const full = { rounds: 3, seconds: 2, warmUpSeconds: 3, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 };
-const quick = { rounds: 1, seconds: 0.8, warmUpSeconds: 1.5, mixedRounds: 1, mixedSeconds: 2, profileSeconds: 3 };
+/** What storing a record costs is told of these. */
+const storedSize = { observations: 300, connections: 16 };
+const full = {
+  ...{ rounds: 3, seconds: 2, warmUpSeconds: 3, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 },
+  storeRounds: 9,
+};
+const quick = {
+  ...{ rounds: 1, seconds: 0.8, warmUpSeconds: 1.5, mixedRounds: 1, mixedSeconds: 2, profileSeconds: 3 },
+  storeRounds: 3,
+};
 
-const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false } },
-});
+const flag = { type: 'boolean', default: false } as const;
+const { values: options } = parseArgs({ options: { quick: flag, profile: flag, stores: flag } });
 const plan = options.quick ? quick : full;
 
 const folder = await mkdtemp(join(tmpdir(), 'cds-bench-'));
@@ -44,7 +54,8 @@ const failures: Record<string, number> = {};
 
 try {
   const flags = await readStart();
-  if (options.profile) await profileService(flags);
+  if (options.stores) await compareStores(flags);
+  else if (options.profile) await profileService(flags);
   else await compare(flags);
 } finally {
   await Promise.all([...running].map((server) => server.stop()));
@@ -113,6 +124,49 @@ async function compareMixed(servers: Record<ServerName, MeasuredServer>): Promis
     }
   }
   return runs;
+}
+
+/** The service over each store, taking turns within each round. */
+async function compareStores(start: Start): Promise<void> {
+  const postgres = await startPostgres({ fsync: 'on' });
+  try {
+    const url = await postgres.createDatabase();
+    const none = serviceOptions(start, 'none');
+    const withPostgres = serviceOptions(start, 'postgres');
+    const servers: Record<StoreName, MeasuredServer> = {
+      none: await keep({ ...none, run: ['--import', withoutStore, ...none.run] }),
+      sqlite: await keep(serviceOptions(start, 'sqlite')),
+      postgres: await keep({ ...withPostgres, environment: { ...withPostgres.environment, DATABASE_URL: url } }),
+    };
+    for (const kind of patientKinds) {
+      const call = { ...storedSize, kind };
+      const rounds: Record<StoreName, StoreRound[]> = { none: [], sqlite: [], postgres: [] };
+      for (const name of storeNames) await sendLoad(servers[name], { ...call, seconds: plan.warmUpSeconds });
+      for (let round = 0; round < plan.storeRounds; round++) {
+        for (let turn = 0; turn < storeNames.length; turn++) {
+          const name = storeNames[(turn + round) % storeNames.length] as StoreName;
+          const serverBefore = await readServerCpu(postgres, url);
+          const before = await servers[name].readUsage();
+          const load = await sendLoad(servers[name], { ...call, seconds: plan.seconds });
+          const after = await servers[name].readUsage();
+          const serverCpu = subtractCpu(serverBefore, await readServerCpu(postgres, url));
+          const requests = load.latencies.length;
+          rounds[name].push({
+            cpuMs: (after.cpuMs - before.cpuMs) / requests,
+            serverCpuMs: name === 'postgres' && serverBefore.size > 0 ? serverCpu / requests : undefined,
+            perSecond: load.answered / load.seconds,
+          });
+        }
+        say(
+          `${kind}, round ${round + 1}: ${storeNames.map((name) => `${name} ${rounds[name].at(-1)?.cpuMs.toFixed(2)} ms`).join(', ')}`,
+        );
+      }
+      console.log(renderStores(call, rounds));
+    }
+    await stopServers(Object.values(servers));
+  } finally {
+    await postgres.stop();
+  }
 }
 
 async function profileService(start: Start): Promise<void> {

@@ -73,7 +73,8 @@ export function findPercentile(values: readonly number[], percent: number): numb
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
 
-function findMedian(values: readonly number[]): number {
+/** The middle value, or between the two in the middle; NaN of none. */
+export function findMedian(values: readonly number[]): number {
   const sorted = [...values].sort((one, other) => one - other);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? Number.NaN;

@@ -9,6 +9,7 @@ import { type EvaluationRecord, sealRecord } from '../../src/audit/record.ts';
 import { openSqliteStore } from '../../src/audit/sqlite.ts';
 import type { AuditStore, PeriodCount } from '../../src/audit/store.ts';
 import { UnavailableError } from '../../src/errors.ts';
+import type { Workbench } from '../../src/viewer/workbench.ts';
 import { makeCard, makeRecord } from '../audit/make-record.ts';
 import { guideline } from '../cds-services/decide-cases.ts';
 import { findRecord, seedStore } from './seed.ts';
@@ -97,6 +98,18 @@ describe('the pages', () => {
       expect([answer.status, answer.text.includes(words)]).toEqual([status, true]);
       expect(answer.text).toContain('<a href="/audit/evaluations">');
     }
+  });
+
+  test('have what explains evaluations made ready while a reader logs in', async () => {
+    let warmedUp = 0;
+    const warmUp = () => {
+      warmedUp += 1;
+    };
+    const workbench = { warmUp } satisfies Partial<Workbench> as unknown as Workbench;
+    const served = serveViewer(store, { workbench });
+    expect((await request(served.app).get('/audit/login')).status).toBe(200);
+    expect(warmedUp).toBe(1);
+    await served.close();
   });
 
   test('send the cookie over https only where they are reached by it', async () => {
