@@ -201,13 +201,29 @@ export function openDatabase(url: string, keyFingerprint: string, options: Requi
     }
   }
 
+  /** On a connection of its own, for as long as it takes. */
+  async function connectAlone<Result>(run: (query: Query) => Promise<Result>): Promise<Result> {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectWait, ...identity });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      return await run(makeQuery(client));
+    } finally {
+      await client.end();
+    }
+  }
+
+  async function migrateTables(): Promise<void> {
+    // What is in the tables already may take a step long.
+    const run = (await connect(isMigrated)) ? connect : connectAlone;
+    await run((query) => inTransaction(query, () => migrate(query, keyFingerprint)));
+  }
+
   function migrateOnce(): Promise<void> {
-    migrating ??= connect((query) => inTransaction(query, () => migrate(query, keyFingerprint))).catch(
-      (error: unknown) => {
-        migrating = undefined;
-        throw error;
-      },
-    );
+    migrating ??= migrateTables().catch((error: unknown) => {
+      migrating = undefined;
+      throw error;
+    });
     return migrating;
   }
 
@@ -222,14 +238,7 @@ export function openDatabase(url: string, keyFingerprint: string, options: Requi
     },
     async runLong(statement, values) {
       await migrateOnce();
-      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectWait, ...identity });
-      client.on('error', () => {});
-      try {
-        await client.connect();
-        return await makeQuery(client)(statement, values);
-      } finally {
-        await client.end();
-      }
+      return connectAlone((query) => query(statement, values));
     },
     close: () => pool.end(),
   };
@@ -266,11 +275,15 @@ async function migrate(query: Query, keyFingerprint: string): Promise<void> {
   if (kept?.fingerprint !== keyFingerprint) throw new Error(otherKey);
 }
 
+async function isMigrated(query: Query): Promise<boolean> {
+  const [found] = await query("SELECT to_regclass('schema_version') IS NOT NULL AS migrated");
+  return found?.migrated === true && (await readVersion(query)) === migrations.length;
+}
+
 /** Instances that start at the same time wait for each other. */
 async function migrateTables(query: Query): Promise<void> {
-  const [found] = await query("SELECT to_regclass('schema_version') IS NOT NULL AS migrated");
   // Without this look every start would wait for whoever migrates.
-  if (found?.migrated === true && (await readVersion(query)) === migrations.length) return;
+  if (await isMigrated(query)) return;
   await query('SELECT pg_advisory_xact_lock($1)', [locks.migration]);
   const [server] = await query("SELECT current_setting('server_encoding') AS encoding");
   if (server?.encoding !== 'UTF8') {

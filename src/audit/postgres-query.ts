@@ -11,9 +11,6 @@ import type {
 } from './store.ts';
 import type { StoredLink } from './verification.ts';
 
-/** After every ISO time. */
-const endOfTime = '~';
-
 /** A condition on a row of `evaluation` as `e`; `?` stands for its values in turn. */
 interface Condition {
   sql: string;
@@ -22,79 +19,93 @@ interface Condition {
 
 /** The newest evaluations that meet every condition, newest first. */
 export async function listEvaluations(query: Query, wanted: EvaluationQuery): Promise<EvaluationSummary[]> {
-  const { before, limit } = wanted;
-  const page = before === undefined ? [] : [{ sql: 'e.seq < ?', values: [before] }];
-  const rows = await select(query, wanted, { columns: 'e.*', join: '', page, order: 'DESC', limit });
-  return rows.map(readSummary);
+  const { before, from, to, limit } = wanted;
+  const range = [
+    from === undefined ? undefined : await findFirst(query, from),
+    to === undefined ? undefined : await findLast(query, to),
+    before === undefined ? undefined : { sql: 'e.seq < ?', values: [before] },
+  ].filter((condition) => condition !== undefined);
+  const { sql, values } = select([...range, ...listConditions(wanted)], 'DESC', limit);
+  return (await query(sql, values)).map(readSummary);
 }
 
 /** Evaluations with their content and feedback that meet every condition, oldest first. */
 export async function findEvaluations(query: Query, wanted: ScanQuery): Promise<SealedEvaluation[]> {
-  const { after, limit } = wanted;
-  const rows = await select(query, wanted, {
-    columns: 'e.*, p.content',
-    join: 'LEFT JOIN payload p ON p.month = e.month AND p.seq = e.seq',
-    page: after === undefined ? [] : [{ sql: 'e.seq > ?', values: [after] }],
-    order: 'ASC',
-    limit,
-  });
+  const { after, from, to, limit } = wanted;
+  const begin = after === undefined ? undefined : { sql: 'e.seq > ?', values: [after] };
+  const range = [
+    begin ?? (from === undefined ? undefined : await findFirst(query, from)),
+    to === undefined ? undefined : await findLastMonth(query, to),
+  ].filter((condition) => condition !== undefined);
+  const { sql, values } = select([...range, ...listConditions(wanted)], 'ASC', limit);
+  const rows = await query(withContent(sql), values);
   const feedback = await findFeedback(query, rows);
   return rows.map((row) => readSealed(row, feedback.get(String(row.seq)) ?? []));
 }
 
-interface Selection {
-  columns: string;
-  join: string;
-  page: readonly Condition[];
-  order: 'ASC' | 'DESC';
-  limit: number;
-}
-
-async function select(query: Query, wanted: EvaluationConditions, selection: Selection): Promise<Row[]> {
-  const { columns, join, page, order, limit } = selection;
-  const range = await findRange(query, wanted);
-  if (range === undefined) return [];
-  const conditions = [...range, ...page, ...listConditions(wanted)];
+function select(conditions: readonly Condition[], order: 'ASC' | 'DESC', limit: number): Statement {
   let place = 0;
   const where = conditions.map(({ sql }) => sql).join(' AND ') || 'TRUE';
-  const sql = `SELECT ${columns} FROM evaluation e ${join} WHERE ${where} ORDER BY e.seq ${order} LIMIT ?`;
-  return query(
-    sql.replaceAll('?', () => {
+  const sql = `SELECT e.* FROM evaluation e WHERE ${where} ORDER BY e.seq ${order} LIMIT ?`;
+  return {
+    sql: sql.replaceAll('?', () => {
       place += 1;
       return `$${place}`;
     }),
-    [...conditions.flatMap(({ values }) => values), limit],
-  );
+    values: [...conditions.flatMap(({ values }) => values), limit],
+  };
+}
+
+interface Statement {
+  sql: string;
+  values: unknown[];
+}
+
+/** Looked up for each row that was found: joined, the contents of all rows before them may be read as well. */
+function withContent(sql: string): string {
+  return `SELECT e.*, (SELECT p.content FROM payload p WHERE ${ofEvaluation('p')}) AS content FROM (${sql}) e ORDER BY e.seq`;
+}
+
+// Where times begin and end in the chain is found first, so that no page tries the rest. A record stands in the part of
+// its own month or, come late, of a later one.
+
+async function findFirst(query: Query, from: string): Promise<Condition> {
+  const sql = 'SELECT min(seq) AS seq FROM evaluation WHERE month >= left($1, 7) AND time >= $1';
+  const [row] = await query(sql, [from]);
+  return { sql: 'e.seq >= ?', values: [row?.seq ?? Number.MAX_SAFE_INTEGER] };
 }
 
 /**
- * The part of the chain that holds these times, found first so that no page tries the rest: a month before that of
- * `from` holds none of them; from the month of `to` on, those that came late.
- *
  * `+ 0` keeps the server from walking each month in the order of the chain until it has found one: in a month that has
  * none it would read all of it, where the index by time tells at once.
  */
-async function findRange(query: Query, { from, to }: EvaluationConditions): Promise<Condition[] | undefined> {
-  if (from === undefined && to === undefined) return [];
-  const times = [from ?? '', to ?? endOfTime];
+async function findLast(query: Query, to: string): Promise<Condition> {
   const [row] = await query(
-    `SELECT (SELECT min(seq) FROM evaluation WHERE month >= left($1, 7) AND time >= $1) AS low,
-       coalesce((SELECT max(seq + 0) FROM evaluation WHERE month >= left($2, 7) AND time < $2),
-         (SELECT max(seq) FROM evaluation WHERE month < left($2, 7))) AS high`,
-    times,
+    `SELECT coalesce((SELECT max(seq + 0) FROM evaluation WHERE month >= left($1, 7) AND time < $1),
+       (SELECT max(seq) FROM evaluation WHERE month < left($1, 7))) AS seq`,
+    [to],
   );
-  if (row === undefined || row.low === null || row.high === null) return undefined;
-  return [
-    { sql: 'e.seq BETWEEN ? AND ?', values: [row.low, row.high] },
-    { sql: 'e.time >= ? AND e.time < ?', values: times },
-  ];
+  return { sql: 'e.seq <= ?', values: [row?.seq ?? 0] };
+}
+
+/** As {@link findLast} or later, up to the end of a month: takes no longer the more the month holds, as for every page. */
+async function findLastMonth(query: Query, to: string): Promise<Condition> {
+  const [row] = await query(
+    `SELECT coalesce((SELECT max(seq + 0) FROM evaluation WHERE month > left($1, 7) AND time < $1),
+       (SELECT max(seq) FROM evaluation WHERE month <= left($1, 7))) AS seq`,
+    [to],
+  );
+  return { sql: 'e.seq <= ?', values: [row?.seq ?? 0] };
 }
 
 const ofEvaluation = (alias: string): string => `${alias}.month = e.month AND ${alias}.seq = e.seq`;
 
 function listConditions(wanted: EvaluationConditions): Condition[] {
-  const { hookInstance, patientKey, client, hook, services, decision, topic, reason, unknownKey } = wanted;
+  const { hookInstance, patientKey, client, hook, services, decision, topic, reason, unknownKey, from, to } = wanted;
   const given: (Condition | undefined)[] = [
+    // Joined to a text, the time does not lead: a page is read in the order of the chain, not sorted from all of a time.
+    from === undefined ? undefined : { sql: "e.time || '' >= ?", values: [from] },
+    to === undefined ? undefined : { sql: "e.time || '' < ?", values: [to] },
     hookInstance === undefined ? undefined : { sql: 'e.hook_instance = ?', values: [cleanText(hookInstance)] },
     patientKey === undefined ? undefined : { sql: 'e.patient_key = ?', values: [patientKey] },
     client === undefined ? undefined : { sql: 'e.client = ?', values: [client] },
@@ -128,24 +139,32 @@ function conditionOf({ id, outcome }: NonNullable<EvaluationConditions['decision
 
 /** Feedback on the cards of evaluations, by their place in the chain. */
 export async function findFeedback(query: Query, evaluations: readonly Row[]): Promise<Map<string, StoredFeedback[]>> {
-  const rows = await query(
-    `SELECT f.*, c.seq FROM card c JOIN evaluation e ON ${ofEvaluation('c')}
-     JOIN feedback f ON f.card = c.uuid AND f.client = e.client AND f.tenant IS NOT DISTINCT FROM e.tenant
-     WHERE e.seq = ANY($1::bigint[]) AND e.month = ANY($2::text[]) ORDER BY f.id`,
-    [evaluations.map(({ seq }) => seq), [...new Set(evaluations.map(({ month }) => month))]],
-  );
   const found = new Map<string, StoredFeedback[]>();
-  for (const row of rows) found.set(String(row.seq), [...(found.get(String(row.seq)) ?? []), readFeedback(row)]);
+  const bySeq = new Map(evaluations.map((row) => [String(row.seq), row]));
+  const months = [...new Set(evaluations.map(({ month }) => month))];
+  // One after the other: joined, the server may begin with the feedback of a whole client.
+  const cards = await query('SELECT uuid, seq FROM card WHERE month = ANY($1::text[]) AND seq = ANY($2::bigint[])', [
+    months,
+    [...bySeq.keys()],
+  ]);
+  const seqs = new Map(cards.map(({ uuid, seq }) => [uuid, String(seq)]));
+  if (seqs.size === 0) return found;
+  const rows = await query('SELECT * FROM feedback WHERE card = ANY($1::text[]) ORDER BY id', [[...seqs.keys()]]);
+  for (const row of rows) {
+    const seq = seqs.get(row.card) ?? '';
+    const sent = bySeq.get(seq);
+    if (row.client !== sent?.client || row.tenant !== sent?.tenant) continue;
+    found.set(seq, [...(found.get(seq) ?? []), readFeedback(row)]);
+  }
   return found;
 }
 
 /** Links with all the store says of them, in the order of the chain. */
 export async function readLinks(query: Query, after: number, limit: number): Promise<StoredLink[]> {
-  const rows = await query(
-    `SELECT e.*, p.content FROM evaluation e LEFT JOIN payload p ON ${ofEvaluation('p')}
-     WHERE e.seq > $1 ORDER BY e.seq LIMIT $2`,
-    [after, limit],
-  );
+  const rows = await query(withContent('SELECT e.* FROM evaluation e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2'), [
+    after,
+    limit,
+  ]);
   const seqs = [rows.map(({ seq }) => seq)];
   const decisions = await query('SELECT seq, id, outcome FROM decision WHERE seq = ANY($1::bigint[])', seqs);
   const cards = await query(

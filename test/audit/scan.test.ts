@@ -47,13 +47,32 @@ describe('reading through a store', () => {
     expect(asked.every(({ client }) => client === 'a')).toBe(true);
   });
 
-  test('asks for the next page only when the one before is used up', async () => {
+  test('reads one page ahead of the one that is taken, and no further', async () => {
     const { store, asked } = createEndless(1234, 1);
     const scan = scanEvaluations(store, {});
-    await scan.next();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(asked).toHaveLength(1);
+    for (let taken = 1; taken <= 350; taken += 1) {
+      await scan.next();
+      await new Promise(setImmediate);
+      expect(asked).toHaveLength(Math.ceil(taken / 100) + 1);
+    }
     await scan.return(undefined);
+  });
+
+  test('fails where a page fails, after those before it, and not where nobody came that far', async () => {
+    const { store } = createEndless(1234, 1);
+    const failing = {
+      ...store,
+      scan: async (query: ScanQuery) => {
+        if (query.after !== undefined) throw new Error('gone');
+        return store.scan(query);
+      },
+    };
+    const scan = scanEvaluations(failing, {});
+    for (let taken = 0; taken < 100; taken += 1) expect((await scan.next()).done).toBe(false);
+    await expect(scan.next()).rejects.toThrow('gone');
+    expect(await Array.fromAsync(scanEvaluations(failing, {}, 100))).toHaveLength(100);
+    for await (const _ of scanEvaluations(failing, {})) break;
+    await new Promise(setImmediate);
   });
 
   test.each([
