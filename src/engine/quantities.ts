@@ -1,4 +1,5 @@
 import type { Analysis } from './concepts.ts';
+import { isObject, isSent, type Json, listOf } from './resources.ts';
 import { compareSpan, isExact, measureOutside, readNumberText, readRangeText, readSpan, type Span } from './spans.ts';
 import type { Patient, Reading } from './types.ts';
 import {
@@ -11,9 +12,6 @@ import {
   round,
   type Spellings,
 } from './units.ts';
-
-/** A resource or a part of one, as parsed: nothing about it is certain. */
-type Json = Readonly<Record<string, unknown>>;
 
 /** From a unit into the Danish unit of the analysis: value * multiply + add. */
 interface Conversion {
@@ -231,8 +229,10 @@ function readValue(result: Json, analysis: CompiledAnalysis, codeUnits: CodeUnit
 
 function readQuantitySpan({ value, comparator }: Json): Span | undefined {
   if (typeof value === 'number') return readSpan(value, comparator);
-  // Some converters from XML keep decimals as text
-  const found = typeof value === 'string' ? readNumberText(value) : undefined;
+  if (typeof value !== 'string') return undefined;
+  // Some converters from XML keep decimals as text: there a point is a decimal point
+  if (/^-?\d{1,15}\.\d{1,15}$/.test(value)) return readSpan(Number(value), comparator);
+  const found = readNumberText(value);
   if (found === undefined || found.unit !== undefined) return undefined;
   return isExact(found.span) ? readSpan(found.span.low, comparator) : found.span;
 }
@@ -435,10 +435,10 @@ function combine(one: Says, other: Says): Says {
 /** Lists the codes of an interpretation: R4 has an array of CodeableConcepts, others send one, or the bare code. */
 function listInterpretations(interpretation: unknown): string[] {
   const codes: string[] = [];
-  for (const concept of readArray(interpretation)) {
+  for (const concept of listOf(interpretation)) {
     if (typeof concept === 'string') codes.push(concept);
     if (!isObject(concept)) continue;
-    const codings = readArray(concept.coding).filter(isObject);
+    const codings = listOf(concept.coding).filter(isObject);
     for (const { system, code } of codings) {
       if (typeof code === 'string' && isInterpretationSystem(system)) codes.push(code);
     }
@@ -468,7 +468,7 @@ function judgeNumber(
   const { sent } = quantity;
   if (sent === undefined) return undefined;
   if (isSent(result.referenceRange)) {
-    const own = judgeByOwnRanges(readArray(result.referenceRange), sent, quantity, analysis, patient);
+    const own = judgeByOwnRanges(listOf(result.referenceRange), sent, quantity, analysis, patient);
     if (own !== 'none-sent') return own;
   }
   const span = readDanishSpan(quantity);
@@ -542,14 +542,12 @@ function hasLimits({ low, high, text }: Json): boolean {
 /** True for a recommended or therapeutic range, which says nothing of normal. */
 function isForOtherPurpose(type: unknown): boolean {
   if (!isObject(type)) return false;
-  const codings = readArray(type.coding).filter(isObject);
+  const codings = listOf(type.coding).filter(isObject);
   return codings.length > 0 && codings.every(({ code }) => code !== 'normal');
 }
 
 function isUnclearType(type: unknown): boolean {
-  return (
-    isObject(type) && readArray(type.coding).length === 0 && typeof type.text === 'string' && type.text !== 'normal'
-  );
+  return isObject(type) && listOf(type.coding).length === 0 && typeof type.text === 'string' && type.text !== 'normal';
 }
 
 type Applies = 'yes' | 'no' | 'unclear';
@@ -557,7 +555,7 @@ type Applies = 'yes' | 'no' | 'unclear';
 /** Says if a range is for this patient; `yes` too where sex or age of the patient is unknown and it may be. */
 function appliesTo(range: Json, patient: Pick<Patient, 'sex' | 'age'>, spellings: Spellings): Applies {
   let applies: Applies = 'yes';
-  const populations = readArray(range.appliesTo).filter(isObject);
+  const populations = listOf(range.appliesTo).filter(isObject);
   if (populations.length > 0) {
     const sexes = new Set<string>();
     for (const population of populations) {
@@ -670,7 +668,7 @@ function isAnswer(concept: Json, answer: Answer): boolean {
 }
 
 function hasCode(concept: Json, { systemsByCode }: Answer): boolean {
-  return readArray(concept.coding).some((coding) => {
+  return listOf(concept.coding).some((coding) => {
     if (!isObject(coding) || typeof coding.code !== 'string') return false;
     const { system } = coding;
     if (typeof system !== 'string') return false;
@@ -685,18 +683,4 @@ const longestWord = 40;
 
 function hasWord(text: string, { words }: Answer): boolean {
   return text.length <= longestWord && words.has(text.trim().toLowerCase());
-}
-
-function readArray(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  return isSent(value) ? [value] : [];
-}
-
-/** Some senders write null for what they have not recorded. */
-function isSent(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

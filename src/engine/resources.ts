@@ -7,12 +7,17 @@ export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Some senders write null for what they have not recorded. */
+export function isSent(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
 const none: readonly never[] = [];
 
 /** The items of an array; an object or other single value where R4 has an array counts as its only item. */
 export function listOf(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  return value === undefined || value === null ? none : [value];
+  return isSent(value) ? [value] : none;
 }
 
 export function textOf(value: unknown): string | undefined {
@@ -35,15 +40,6 @@ export function statusCodeOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   for (const coding of isObject(value) && value.coding === undefined ? [value] : codingsOf(value)) {
     if (isObject(coding) && typeof coding.code === 'string') return coding.code;
-  }
-  return undefined;
-}
-
-/** The value of `value[x]`-like members: the first that is there. */
-export function firstMember(object: Json, names: readonly string[]): unknown {
-  for (const name of names) {
-    const value = object[name];
-    if (value !== undefined && value !== null) return value;
   }
   return undefined;
 }

@@ -89,12 +89,17 @@ export interface SpanText {
   unit: string | undefined;
 }
 
-/** Reads `5,2`, `<5`, `>= 90 mL/min`: a number, with a comma or point before the decimals. */
+/** Reads `5,2`, `<5`, `>= 90 mL/min`: a number, with a comma or point before the decimals; `1.234` may be a thousand and is none. */
 export function readNumberText(text: string): SpanText | undefined {
   const found = text.length > longestText ? null : numberText.exec(text.trim());
-  if (found === null) return undefined;
+  if (found === null || mayHaveThousands(found[2])) return undefined;
   const span = readSpan(readDecimal(found[2]), found[1]);
   return span && { span, unit: found[3] };
+}
+
+/** Denmark writes thousands with a point, and senders elsewhere with a comma. */
+function mayHaveThousands(text = ''): boolean {
+  return /^[1-9]\d{0,2}[.,]\d{3}$/.test(text);
 }
 
 /** Reads `8,3-10,5`, `<8` (8 is outside), `>= 60`: plain ranges and nothing else. */
@@ -102,6 +107,7 @@ export function readRangeText(text: string): SpanText | undefined {
   if (text.length > longestText) return undefined;
   const found = rangeText.exec(text.trim());
   if (found !== null) {
+    if (mayHaveThousands(found[1]) || mayHaveThousands(found[2])) return undefined;
     const low = readDecimal(found[1]);
     const high = readDecimal(found[2]);
     return low <= high ? { span: { low, high, lowOpen: false, highOpen: false }, unit: found[3] } : undefined;

@@ -140,7 +140,7 @@ export interface Patient {
 /** One key as the record keeps it. */
 export interface KeyReport {
   state: KeyState;
-  /** Days back to the oldest dated resource read; absent where none was dated. */
+  /** Days back to the oldest dated resource read; absent where none was dated, or a cut-off list does not come newest first. */
   oldestDaysAgo?: number;
   /** Resources dropped because they do not name the patient. */
   dropped: number;

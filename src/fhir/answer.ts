@@ -1,3 +1,5 @@
+import { isObject, listOf } from '../engine/resources.ts';
+
 /** What one FHIR answer says, prefetched or fetched: a resource, a Bundle, or nothing. */
 export interface Answer {
   /** Resources in the order sent, without OperationOutcomes. */
@@ -22,19 +24,29 @@ const harmlessSeverities: readonly unknown[] = ['information', 'warning', 'succe
  * Reads a prefetch value or the body of a FHIR response.
  *
  * Tolerates what real clients send: a single resource for a Bundle, a Bundle without `type`, an object for an array,
- * an OperationOutcome entry that only says that nothing was found. Never throws.
+ * an OperationOutcome entry that only says that nothing was found. Resources none of which is of the type asked for are
+ * the answer to another question. Never throws.
  *
  * @see CDS Hooks 2.0.1, "Prefetch Template"
  */
-export function readAnswer(value: unknown): Answer {
+export function readAnswer(value: unknown, type: string): Answer {
   if (value === null) return { resources: [], isBroken: false, entries: 0 };
   if (!isResource(value) || value.resourceType === 'OperationOutcome') {
     return { resources: [], isBroken: true, entries: 0 };
   }
-  return value.resourceType === 'Bundle' ? readBundle(value) : { resources: [value], isBroken: false, entries: 1 };
+  const answer: Answer =
+    value.resourceType === 'Bundle' ? readBundle(value) : { resources: [value], isBroken: false, entries: 1 };
+  if (answer.resources.length > 0 && !answer.resources.some((resource) => isOfType(resource, type))) {
+    answer.isBroken = true;
+  }
+  return answer;
 }
 
-export function isResource(value: unknown): value is Resource {
+export function isOfType(resource: unknown, type: string): boolean {
+  return isResource(resource) && resource.resourceType === type;
+}
+
+function isResource(value: unknown): value is Resource {
   return isObject(value) && typeof value.resourceType === 'string';
 }
 
@@ -60,13 +72,4 @@ function readBundle(bundle: Resource): Answer {
 function isHarmless(outcome: Resource): boolean {
   const issues = listOf(outcome.issue);
   return issues.length > 0 && issues.every((issue) => isObject(issue) && harmlessSeverities.includes(issue.severity));
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  if (value === undefined || value === null) return [];
-  return Array.isArray(value) ? value : [value];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -160,6 +160,7 @@ export function closeServer(server: FhirServer | { problem: FetchProblem }): voi
  * @returns The joined answer, whose `next` is gone; `problem` says why it ends before the last page.
  */
 export async function followPages(
+  type: string,
   first: Answer,
   server: FhirServer | { problem: FetchProblem },
 ): Promise<{ answer: Answer; problem?: FetchProblem }> {
@@ -177,7 +178,7 @@ export async function followPages(
     read.add(url.href);
     const fetched = await getJson(server, url);
     if ('problem' in fetched) return { answer, problem: fetched.problem };
-    const page = readAnswer(fetched.value);
+    const page = readAnswer(fetched.value, type);
     for (const resource of page.resources) answer.resources.push(resource);
     answer.entries += page.entries;
     answer.isBroken ||= page.isBroken;

@@ -1,6 +1,7 @@
-import type { KeyState, Source, Sources } from '../engine/types.ts';
+import { isOfOtherPatient } from '../engine/readers/gather.ts';
+import type { Source, Sources } from '../engine/types.ts';
 import { DataMissingError } from '../errors.ts';
-import { type Answer, isResource, readAnswer } from './answer.ts';
+import { type Answer, isOfType, readAnswer } from './answer.ts';
 import type { Circuits } from './circuit.ts';
 import {
   closeServer,
@@ -92,26 +93,32 @@ async function gatherKey(
   context: Readonly<Record<string, unknown>>,
   server: FhirServer | { problem: FetchProblem },
 ): Promise<Gathered> {
-  if (sent !== undefined) return followToEnd(template, readAnswer(sent), server);
+  if (sent !== undefined) return followToEnd(template, sent, context, server);
   if ('problem' in server) return lackKey('missing', server.problem);
   const query = fillTemplate(template, context);
   if (query === undefined) return lackKey('missing', 'template-unresolved');
   const fetched = await getJson(server, new URL(`${server.base.href.replace(/\/$/, '')}/${query}`));
   if ('problem' in fetched) return lackKey('failed', fetched.problem);
-  return followToEnd(template, readAnswer(fetched.value), server);
+  return followToEnd(template, fetched.value, context, server);
 }
 
 async function followToEnd(
   template: string,
-  first: Answer,
+  first: unknown,
+  { patientId }: Readonly<Record<string, unknown>>,
   server: FhirServer | { problem: FetchProblem },
 ): Promise<Gathered> {
-  const { answer, problem } = await followPages(first, server);
-  const source = judgeAnswer(template, answer, problem !== undefined);
-  return { source, problem: problem ?? reasons[source.state] };
+  const type = template.split(/[?/]/, 1)[0] ?? '';
+  const { answer, problem } = await followPages(type, readAnswer(first, type), server);
+  const asked = answer.resources.filter((resource) => isOfType(resource, type));
+  if (asked.length > 0 && asked.every((resource) => isOfOtherPatient(resource, String(patientId)))) {
+    // Handed on to be counted: reading drops what is not of the patient.
+    return { source: { state: 'failed', resources: asked }, problem: 'other-patient' };
+  }
+  if (answer.isBroken && asked.length === 0) return lackKey('failed', problem ?? 'unreadable');
+  const source = judgeAnswer(template, answer, asked, problem !== undefined);
+  return { source, problem: problem ?? (source.state === 'truncated' ? 'incomplete' : undefined) };
 }
-
-const reasons: Partial<Record<KeyState, FetchProblem>> = { failed: 'unreadable', truncated: 'incomplete' };
 
 function lackKey(state: 'missing' | 'failed', problem: FetchProblem): Gathered {
   return { source: { state, resources: [] }, problem };
@@ -123,14 +130,9 @@ function lackKey(state: 'missing' | 'failed', problem: FetchProblem): Gathered {
  * Part of an answer that is an error or cannot be read, and a total above what came, make what is there incomplete:
  * it may still show that something is so, never that it is not.
  */
-function judgeAnswer(template: string, answer: Answer, isCut: boolean): Source {
+function judgeAnswer(template: string, answer: Answer, asked: unknown[], isCut: boolean): Source {
   const { resources } = answer;
-  if (answer.isBroken && resources.length === 0) return { state: 'failed', resources };
-  if (isRead(template) && resources.length > 0) {
-    const type = template.slice(0, template.indexOf('/'));
-    const asked = resources.filter((resource) => isResource(resource) && resource.resourceType === type);
-    return { state: asked.length > 0 ? 'present' : 'failed', resources: asked };
-  }
+  if (isRead(template) && asked.length > 0) return { state: 'present', resources: asked };
   if (answer.isBroken || isCut || (answer.total ?? 0) > answer.entries) return { state: 'truncated', resources };
   return { state: resources.length > 0 ? 'present' : 'empty', resources };
 }

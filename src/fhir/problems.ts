@@ -9,6 +9,7 @@ const fetchProblems = [
   'token-expired',
   'template-unresolved',
   'unreadable',
+  'other-patient',
   'incomplete',
   'next-elsewhere',
   'next-repeated',
@@ -41,6 +42,7 @@ export const adviceByProblem: Readonly<Record<(typeof fetchProblems)[number] | '
   'token-expired': 'the token was not used: fhirAuthorization.expires_in says that it has expired',
   'template-unresolved': `the context has no value the prefetch template can be filled with: send it, ${orSend}`,
   unreadable: 'it could not be read',
+  'other-patient': 'all that came is of another patient than context.patientId: send that of this patient',
   incomplete: 'the answer holds an error or less than it says it does: send all of it',
   'next-elsewhere': 'its next link leads away from fhirServer: send pages of that server',
   'next-repeated':

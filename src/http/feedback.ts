@@ -1,4 +1,5 @@
 import { type FeedbackItem, readUtc } from '../audit/feedback.ts';
+import { isObject, listOf } from '../engine/resources.ts';
 import { RequestError, type RequestIssue, TooLargeError } from '../errors.ts';
 
 /** Longest texts taken from a client; ids and codes are shorter, and a comment is no place for a record. */
@@ -116,11 +117,6 @@ function readReason(given: unknown): Pick<FeedbackItem, 'reason' | 'comment'> {
     ...(comment === undefined ? {} : { comment }),
   };
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value === undefined ? [] : [value]);
 
 function readText(value: unknown, longest: number): string | undefined {
   return typeof value === 'string' && value !== '' ? value.slice(0, longest) : undefined;

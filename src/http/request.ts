@@ -1,8 +1,6 @@
 import * as z from 'zod';
+import { isObject } from '../engine/resources.ts';
 import { RequestError, type RequestIssue, TooLargeError } from '../errors.ts';
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const missing = 'is missing';
 /** What a value is told that is of the wrong type, or is not there. */

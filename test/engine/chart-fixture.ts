@@ -155,6 +155,8 @@ const keyOfType: Record<string, string> = {
   MedicationStatement: 'medicationStatements',
 };
 
+const types = Object.fromEntries(Object.entries(keyOfType).map(([type, key]) => [key, type]));
+
 /** Puts resources under the prefetch keys of their types. */
 export function sourcesOf(resources: readonly object[], state: KeyState = 'present'): Sources {
   const sources: Record<string, { state: KeyState; resources: unknown[] }> = {};
@@ -168,11 +170,18 @@ export function sourcesOf(resources: readonly object[], state: KeyState = 'prese
 }
 
 export function chartOf(resources: readonly object[], options: Partial<ChartOptions> = {}): Chart {
-  return readChart(sourcesOf([woman, ...resources]), { lookup, analyses: compiled, today, patientId, ...options });
+  return readChart(sourcesOf([woman, ...resources]), {
+    lookup,
+    analyses: compiled,
+    types,
+    today,
+    patientId,
+    ...options,
+  });
 }
 
 export function readChartOf(sources: Sources, options: Partial<ChartOptions> = {}): Chart {
-  return readChart(sources, { lookup, analyses: compiled, today, patientId, ...options });
+  return readChart(sources, { lookup, analyses: compiled, types, today, patientId, ...options });
 }
 
 /** The readings of one kind. */

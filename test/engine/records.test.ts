@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { KeyState } from '../../src/engine/types.ts';
 import {
   chartOf,
   condition,
@@ -115,6 +116,26 @@ describe('prefetch keys', () => {
       observations: { state: 'truncated', oldestDaysAgo: 70, dropped: 0 },
       reports: { state: 'failed', dropped: 0 },
       orders: { state: 'empty', dropped: 0 },
+    });
+  });
+
+  it('does not say how far back a key reaches that was cut off and does not come newest first', () => {
+    const [newer, older] = [haemoglobin(8), haemoglobin(8, { id: 'o2', effectiveDateTime: daysBefore(900) })];
+    const resources = [older, newer, haemoglobin(8, { id: 'o3', effectiveDateTime: daysBefore(901) })];
+    const reachOf = (state: KeyState) => readChartOf({ observations: { state, resources } }).keys.observations;
+    expect(reachOf('truncated')).toEqual({ state: 'truncated', dropped: 0 });
+    expect(reachOf('present')).toMatchObject({ oldestDaysAgo: 901 });
+  });
+
+  it('does not let what a report contains, nor a resource the key did not ask for, say how far back it reaches', () => {
+    const contained = haemoglobin(8, { id: 'h', effectiveDateTime: daysBefore(900) });
+    const report = {
+      ...{ resourceType: 'DiagnosticReport', id: 'r1', subject: { reference: 'Patient/p1' }, status: 'final' },
+      ...{ effectiveDateTime: daysBefore(3), contained: [contained], result: [{ reference: '#h' }] },
+    };
+    const old = haemoglobin(8, { id: 'o9', effectiveDateTime: daysBefore(900) });
+    expect(readChartOf({ reports: { state: 'truncated', resources: [report, old] } }).keys.reports).toMatchObject({
+      oldestDaysAgo: 3,
     });
   });
 

@@ -56,7 +56,7 @@ describe('over a FHIR server that misbehaves, the service', () => {
     ['reset', ['failed']],
     ['wrong-type', ['failed']],
     ['redirect', ['failed']],
-    ['wrong-patient', ['present']],
+    ['wrong-patient', ['failed']],
     ['server-error', ['failed']],
     ['not-json', ['failed']],
   ])('answers in time with what was sent, and reads nothing into what it did not get: %s', async (fault, states) => {

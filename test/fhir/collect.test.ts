@@ -8,6 +8,7 @@ import { bundleOf, outcomeOf } from './fhir-server.ts';
 const search = 'Observation?patient={{context.patientId}}';
 const patient = { resourceType: 'Patient', id: 'p1' };
 const observation = { resourceType: 'Observation', id: 'o1' };
+const ofOther = { ...observation, subject: { reference: 'Patient/p2' } };
 const elsewhere = 'https://ehr.example/fhir?page=2';
 
 /** A request without a FHIR server, so that every state comes from what was sent. */
@@ -56,6 +57,10 @@ const forms: Record<string, readonly [name: string, value: unknown][]> = {
     ['a Bundle whose entries hold no resource', { resourceType: 'Bundle', entry: [null, {}, { resource: 'x' }] }],
     ['a history', { ...bundleOf([observation]), type: 'history' }],
     ['a Bundle whose type is an object', { ...bundleOf([observation]), type: {} }],
+    ['a resource of another type', { resourceType: 'Condition', id: 'c1' }],
+    ['a resource of no type there is', { resourceType: 'observation', id: 'o1' }],
+    ['a Bundle that holds none of the type', bundleOf([patient, { resourceType: 'Condition', id: 'c1' }])],
+    ['a Bundle in a Bundle', bundleOf([bundleOf([observation])])],
   ],
   present: [
     ['a searchset', bundleOf([observation])],
@@ -66,6 +71,8 @@ const forms: Record<string, readonly [name: string, value: unknown][]> = {
     ['data beside a warning', bundleOf([outcomeOf('warning'), observation])],
     ['a Bundle with other links', { ...bundleOf([observation]), link: [{ relation: 'self', url: 'x' }, null, 7] }],
     ['a total that all came of', { ...bundleOf([observation]), total: 1 }],
+    ['other types beside the one asked for', bundleOf([patient, observation])],
+    ['data beside those of another patient', bundleOf([ofOther, observation])],
   ],
   truncated: [
     ['a next link', bundleOf([observation], elsewhere)],
@@ -81,9 +88,27 @@ describe('the state of a prefetch key', () => {
   for (const [state, examples] of Object.entries(forms)) {
     it.each(examples)(`is ${state} for %s`, async (_, value) => {
       const hasData = state === 'present' || state === 'truncated';
-      expect(await stateOf(value)).toEqual({ state, resources: hasData ? [observation] : [] });
+      const found = await stateOf(value);
+      expect(found?.state).toBe(state);
+      if (hasData) expect(found?.resources).toContainEqual(observation);
+      else expect(found?.resources).toEqual([]);
     });
   }
+
+  it('is failed, with the reason, where all that came is of another patient', async () => {
+    const { sources, problems } = await collectSources(
+      requestOf({ prefetch: { observations: bundleOf([ofOther, { ...ofOther, id: 'o2' }]) } }),
+    );
+    expect(sources.observations?.state).toBe('failed');
+    expect(problems).toEqual({ observations: 'other-patient' });
+  });
+
+  it('is 412 where the patient that came is another one', async () => {
+    const templates = { patient: { template: 'Patient/{{context.patientId}}', required: true } };
+    const collected = collectSources(requestOf({ templates, prefetch: { patient: { ...patient, id: 'p2' } } }));
+    await expect(collected).rejects.toMatchObject({ problems: { patient: 'other-patient' } });
+    await expect(collected).rejects.toThrow(DataMissingError);
+  });
 
   it('is missing for a key that was not sent', async () => {
     const { sources, problems } = await collectSources(requestOf({}));

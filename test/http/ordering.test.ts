@@ -496,7 +496,7 @@ describe('the record of an order', () => {
   it('names the drafts only by what they are', async () => {
     const { store } = await send({ context: { draftOrders: bundle(referral({ note: [{ text: 'Kirsten' }] })) } });
     const { readings, keys } = store.record().chart;
-    expect(keys.draftOrders).toEqual({ state: 'present', oldestDaysAgo: 0, dropped: 0 });
+    expect(keys.draftOrders).toEqual({ state: 'present', dropped: 0 });
     expect(readings.filter(({ draft }) => draft)).toEqual([
       expect.objectContaining({
         kind: 'marker',

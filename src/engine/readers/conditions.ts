@@ -1,4 +1,4 @@
-import { codingsOf, isObject, type Json, listOf, statusCodeOf, textOf } from '../resources.ts';
+import { codingsOf, isObject, isSent, type Json, listOf, statusCodeOf, textOf } from '../resources.ts';
 import { describe, keepFindings, type Statement } from './findings.ts';
 import {
   createReading,
@@ -23,7 +23,7 @@ export function readCondition(pass: Pass, entry: Entry): void {
   const { lookup, calendar } = pass;
   const onset = readMoment(pass, resource.onsetDateTime) ?? calendar.read(startOf(resource.onsetPeriod));
   const recorded = readMoment(pass, resource.recordedDate) ?? onset;
-  noteAge(entry, recorded);
+  noteAge(pass, entry, recorded);
   const verification = statusCodeOf(resource.verificationStatus);
   if (verification === 'refuted' || verification === 'entered-in-error') return;
   const matches = ofKind(matchCodings(lookup, resource.code), 'condition');
@@ -80,8 +80,7 @@ function readClinicalStatus(pass: Pass, condition: Json): { isActive: boolean; i
   const hasAbated =
     end === undefined
       ? ['DateTime', 'Age', 'Range', 'String'].some((type) => {
-          const abatement = condition[`abatement${type}`];
-          return abatement !== undefined && abatement !== null;
+          return isSent(condition[`abatement${type}`]);
         }) || condition.abatementBoolean === true
       : end.daysAgo >= 0;
   const isDropped = listOf(condition.extension).some(

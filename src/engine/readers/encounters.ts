@@ -81,7 +81,7 @@ function readEncounter(pass: Pass, entry: Entry): Stay | undefined {
   const period = isObject(resource.period) ? resource.period : {};
   const start = calendar.read(period.start);
   const end = calendar.read(period.end);
-  noteAge(entry, start);
+  noteAge(pass, entry, start);
   const sent = knownStatus(resource.status, encounterStatuses);
   if (sent === undefined || sent === 'cancelled') return undefined;
   for (const match of ofKind(matchCodings(lookup, [resource.type, resource.serviceType].flatMap(listOf)), 'pathway')) {

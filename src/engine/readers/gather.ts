@@ -1,5 +1,5 @@
 import { createCalendar } from '../calendar.ts';
-import { isFhirId, isObject, type Json, listOf, referenceKeyOf, textOf } from '../resources.ts';
+import { isFhirId, isObject, isSent, type Json, listOf, referenceKeyOf, textOf } from '../resources.ts';
 import type { KeyReport, Sources } from '../types.ts';
 import type { ChartOptions, Entry, Pass } from './pass.ts';
 import { readPatient } from './patient.ts';
@@ -45,13 +45,13 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
   /** What stands beside the drafted orders, and drafts by what their Bundle calls them: only references find it. */
   const beside = new Map<string, Json>();
 
-  const add = (resource: unknown, key: KeyReport, isDraft: boolean): void => {
+  const add = (resource: unknown, key: KeyReport, isDraft: boolean, listed?: string): void => {
     if (!isObject(resource) || typeof resource.resourceType !== 'string') return;
     const type = resource.resourceType;
     if (type === 'OperationOutcome') return;
     const { subject, id } = resource;
-    const isPlain = isObject(subject) && subject.reference === patientReference && resource.patient === undefined;
-    if (!(isPlain && resource.focus === undefined) && !isOfPatient(resource, type, patientId)) {
+    const isPlain = isObject(subject) && subject.reference === patientReference && !isSent(resource.patient);
+    if (!(isPlain && !isSent(resource.focus)) && !isOfPatient(resource, type, patientId)) {
       key.dropped++;
       if (!isOfSomebodyElse(resource, type)) key.unclear = (key.unclear ?? 0) + 1;
       return;
@@ -83,7 +83,13 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
       }
       if (isDraft ? isDraftId(id) : isFhirId(id)) reference = `${type}/${id}`;
     }
-    entries.push({ resource, reference: reference ?? `${type}/#${entries.length + 1}`, key, isDraft });
+    entries.push({
+      resource,
+      reference: reference ?? `${type}/#${entries.length + 1}`,
+      key,
+      isListed: type === listed,
+      isDraft,
+    });
   };
 
   // Drafts first: a draft replaces the order of the same id
@@ -99,7 +105,7 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
   for (const [name, { state, resources }] of Object.entries(sources)) {
     const key: KeyReport = { state, dropped: 0 };
     keys[name] = key;
-    for (const resource of resources) add(resource, key, false);
+    for (const resource of resources) add(resource, key, false, options.types[name]);
   }
 
   const containedOf = new Map<Json, Map<unknown, Json>>();
@@ -111,7 +117,7 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     }
     const found = contained.get(id);
     // What is contained belongs to the patient of its container, unless it says otherwise
-    const namesPatient = found?.subject !== undefined || found?.patient !== undefined;
+    const namesPatient = isSent(found?.subject) || isSent(found?.patient);
     return found !== undefined && namesPatient && !isOfPatient(found, '', patientId) ? undefined : found;
   };
 
@@ -143,6 +149,7 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
     memberQualifiers: new Map(),
     medications: new Set(),
     selections: new Set((options.selections ?? []).map(referenceKeyOf)),
+    unsorted: new Set(),
     readings: [],
     orders: [],
   };
@@ -150,7 +157,7 @@ export function gatherResources(sources: Sources, options: ChartOptions): Pass {
 
 /** The resources of `context.draftOrders`: a Bundle, its entries, or resources on their own. */
 function listDrafts(drafts: unknown): { resource: unknown; fullUrl?: string }[] {
-  const entries = isObject(drafts) && drafts.entry !== undefined ? drafts.entry : drafts;
+  const entries = isObject(drafts) && isSent(drafts.entry) ? drafts.entry : drafts;
   return listOf(entries).flatMap((entry) => {
     if (!isObject(entry)) return [];
     const fullUrl = textOf(entry.fullUrl);
@@ -176,6 +183,13 @@ function isDraftId(id: unknown): id is string {
   return typeof id === 'string' && /^[A-Za-z0-9.-]{1,256}$/.test(id);
 }
 
+/** Whether a resource says that it is not of this patient; a Patient has to say that it is. */
+export function isOfOtherPatient(resource: unknown, patientId: string): boolean {
+  if (!isObject(resource) || typeof resource.resourceType !== 'string') return false;
+  const { resourceType } = resource;
+  return !isOfPatient(resource, resourceType, patientId) && isOfSomebodyElse(resource, resourceType);
+}
+
 /** Names a person, and another one than the patient; anything else leaves open whose it is. */
 function isOfSomebodyElse(resource: Json, type: string): boolean {
   if (type === 'Patient') return true;
@@ -197,19 +211,16 @@ function isOfPatient(resource: Json, type: string, patientId: string): boolean {
   if (type === 'Patient') return resource.id === patientId;
   let isNamed = false;
   for (const member of [resource.subject, resource.patient]) {
-    if (member === undefined || member === null) continue;
     for (const reference of listOf(member)) {
       if (!isReferenceTo(reference, resource, patientId)) return false;
       isNamed = true;
     }
   }
   // An Observation may be recorded on one person and be about another: a fetus, a donor, a relative
-  if (resource.focus !== undefined) {
-    for (const reference of listOf(resource.focus)) {
-      const key = referenceKeyOf(reference) ?? '';
-      const isPerson = key.startsWith('Patient/') || key.startsWith('RelatedPerson/') || key.startsWith('Group/');
-      if (isPerson && !isReferenceTo(reference, resource, patientId)) return false;
-    }
+  for (const reference of listOf(resource.focus)) {
+    const key = referenceKeyOf(reference) ?? '';
+    const isPerson = key.startsWith('Patient/') || key.startsWith('RelatedPerson/') || key.startsWith('Group/');
+    if (isPerson && !isReferenceTo(reference, resource, patientId)) return false;
   }
   return isNamed || !patientTypes.has(type);
 }

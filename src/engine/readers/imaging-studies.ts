@@ -34,7 +34,7 @@ export function readStudy(pass: Pass, entry: Entry): void {
   const { resource, reference } = entry;
   const { lookup } = pass;
   const moment = readMoment(pass, resource.started);
-  noteAge(entry, moment);
+  noteAge(pass, entry, moment);
   const isVoid = resource.status === 'cancelled' || resource.status === 'entered-in-error';
   const procedures = ofKind(matchCodings(lookup, resource.procedureCode), 'procedure');
   const series = readSeries(lookup, resource);

@@ -1,5 +1,5 @@
 import type { Lookup } from '../lookup.ts';
-import { codingsOf, isFhirId, isObject, textOf } from '../resources.ts';
+import { codingsOf, isFhirId, isObject, isSent, textOf } from '../resources.ts';
 import {
   createReading,
   type Entry,
@@ -30,7 +30,7 @@ export function readMedication(pass: Pass, entry: Entry): void {
   const moment = isRequest
     ? readMoment(pass, resource.authoredOn)
     : readMoment(pass, resource.effectiveDateTime, period.start, resource.dateAsserted);
-  noteAge(entry, moment);
+  noteAge(pass, entry, moment);
   if (isDraft || neverTaken.has(resource.status) || resource.doNotPerform === true) return;
   const medication = pass.resolve(resource.medicationReference, resource);
   const concepts = [
@@ -41,8 +41,8 @@ export function readMedication(pass: Pass, entry: Entry): void {
   const groups = ofKind(matchCodings(lookup, { coding: codings }), 'drug');
   const classOf = readClass(lookup, codings) ?? groups[0];
   const { status } = resource;
-  const isUnclear = status === undefined || status === null || status === 'unknown';
-  const ends = isObject(resource.effectivePeriod) && period.end !== undefined;
+  const isUnclear = !isSent(status) || status === 'unknown';
+  const ends = isSent(period.end);
   const hasStarted = moment === undefined || moment.daysAgo >= 0;
   const prescription = isRequest && !noPrescription.has(resource.intent);
 

@@ -1,7 +1,7 @@
 import type { Moment } from '../calendar.ts';
 import type { Lookup } from '../lookup.ts';
 import { judgeResult, readQuantity } from '../quantities.ts';
-import { codingsOf, isObject, type Json, listOf, referenceKeyOf } from '../resources.ts';
+import { codingsOf, isObject, isSent, type Json, listOf, referenceKeyOf } from '../resources.ts';
 import { describe, keepFindings, noteCompanion, type Statement } from './findings.ts';
 import { readOrigin, readSpecimen } from './origins.ts';
 import {
@@ -42,11 +42,11 @@ function isAwaited(status: unknown): boolean {
 /** @param container The resource an Observation without a date and patient of its own is contained in. */
 export function readObservation(pass: Pass, entry: Entry, container = entry.resource, fallback?: Moment): void {
   const { resource, reference } = entry;
-  const moment =
+  const effective =
     pass.calendar.read(resource.effectiveDateTime) ??
-    readMoment(pass, resource.effectivePeriod, resource.effectiveInstant, resource.issued) ??
-    fallback;
-  noteAge(entry, moment);
+    readMoment(pass, resource.effectivePeriod, resource.effectiveInstant);
+  const moment = effective ?? readMoment(pass, resource.issued) ?? fallback;
+  noteAge(pass, entry, effective);
   const isValid = isFinal(resource.status);
   // Whether a result of unknown status holds is not known: it may be one, and is none.
   const isOpen = resource.status === 'unknown';
@@ -85,12 +85,12 @@ const valueMembers = [
 ] as const;
 
 function hasValue(observation: Json): boolean {
-  if (observation.dataAbsentReason !== undefined) return false;
+  if (isSent(observation.dataAbsentReason)) return false;
   const { valueQuantity } = observation;
-  if (isObject(valueQuantity)) return valueQuantity.value !== undefined && valueQuantity.value !== null;
+  if (isObject(valueQuantity)) return isSent(valueQuantity.value);
   for (const member of valueMembers) {
     const value = observation[member];
-    if (value === undefined || value === null) continue;
+    if (!isSent(value)) continue;
     return typeof value !== 'string' || value.trim() !== '';
   }
   return false;
@@ -98,7 +98,7 @@ function hasValue(observation: Json): boolean {
 
 /** A panel has a result when one of its parts has; a member that was not read may have one. */
 function hasValidParts(pass: Pass, observation: Json, container: Json): boolean {
-  if (observation.dataAbsentReason !== undefined) return false;
+  if (isSent(observation.dataAbsentReason)) return false;
   if (listOf(observation.component).some((part) => isObject(part) && hasValue(part))) return true;
   return listOf(observation.hasMember).some((link) => {
     const member = pass.resolve(link, container);
@@ -183,9 +183,9 @@ function readObservedFindings(
 
 /** A finding as code is stated without a value, by "present", or by a value that only says more of it; any other value answers a question. */
 function isStated(lookup: Lookup, observation: Json, { presence }: Qualifiers): boolean {
-  if (observation.dataAbsentReason !== undefined) return false;
+  if (isSent(observation.dataAbsentReason)) return false;
   if (presence !== undefined) return true;
-  if (!valueMembers.some((member) => observation[member] !== undefined && observation[member] !== null)) return true;
+  if (!valueMembers.some((member) => isSent(observation[member]))) return true;
   return Object.keys(readCodedQualifiers(lookup, codingsOf(observation.valueCodeableConcept), {})).length > 0;
 }
 

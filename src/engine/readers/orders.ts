@@ -34,7 +34,7 @@ export function readServiceRequest(pass: Pass, entry: Entry): void {
   const { lookup, options } = pass;
   // A draft is ordered the day it is drafted, whatever date the client prepared it with
   const moment = isDraft ? pass.calendar.read(options.today) : readMoment(pass, resource.authoredOn);
-  noteAge(entry, moment);
+  noteAge(pass, entry, moment);
   const sent = knownStatus(resource.status, orderStatuses);
   if (resource.doNotPerform === true || (sent === undefined && !isDraft)) return;
   if (isDraft && (sent === 'revoked' || sent === 'completed' || resource.status === 'entered-in-error')) return;

@@ -11,6 +11,8 @@ export interface ChartOptions {
   lookup: Lookup;
   /** By concept. */
   analyses: ReadonlyMap<string, CompiledAnalysis>;
+  /** The resource type each prefetch key asks for. */
+  types: Readonly<Record<string, string>>;
   /** Day of the decision, `YYYY-MM-DD`, Europe/Copenhagen. */
   today: string;
   patientId: string;
@@ -28,6 +30,8 @@ export interface Entry {
   /** `Type/id`, or `Type/#n` without a readable id. */
   reference: string;
   key: KeyReport;
+  /** It is of the type the key asks for, and stands in its list itself: it shows how far back that goes. */
+  isListed: boolean;
   isDraft: boolean;
 }
 
@@ -92,6 +96,8 @@ export interface Pass {
   medications: Set<string>;
   /** `Type/id` of the drafts named in the context. */
   selections: ReadonlySet<string | undefined>;
+  /** Keys that were cut off and do not come newest first. */
+  unsorted: Set<KeyReport>;
   readings: Reading[];
   /** Position of each reading in time. */
   orders: number[];
@@ -170,9 +176,22 @@ export function readMoment(pass: Pass, ...members: unknown[]): Moment | undefine
   return undefined;
 }
 
-export function noteAge({ key }: Entry, moment: Moment | undefined): void {
-  if (moment !== undefined && moment.daysAgo > (key.oldestDaysAgo ?? Number.NEGATIVE_INFINITY)) {
-    key.oldestDaysAgo = moment.daysAgo;
+/**
+ * Notes how far back the list of a key goes.
+ *
+ * One that was cut off has to come newest first: else what was left out may be newer than its oldest entry, and
+ * nothing is noted.
+ *
+ * @param moment What servers sort by; undefined is passed over.
+ */
+export function noteAge({ unsorted }: Pass, { key, isListed }: Entry, moment: Moment | undefined): void {
+  if (!isListed || moment === undefined || unsorted.has(key)) return;
+  const { daysAgo } = moment;
+  const oldest = key.oldestDaysAgo ?? Number.NEGATIVE_INFINITY;
+  if (daysAgo >= oldest) key.oldestDaysAgo = daysAgo;
+  else if (key.state === 'truncated') {
+    unsorted.add(key);
+    delete key.oldestDaysAgo;
   }
 }
 

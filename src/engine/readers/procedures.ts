@@ -18,7 +18,7 @@ const noRegistration: ReadonlySet<unknown> = new Set(['entered-in-error', 'not-d
 export function readProcedure(pass: Pass, entry: Entry): void {
   const { resource, reference } = entry;
   const moment = readMoment(pass, resource.performedDateTime, resource.performedPeriod);
-  noteAge(entry, moment);
+  noteAge(pass, entry, moment);
   const matches = matchCodings(pass.lookup, resource.code);
   if (matches.length === 0) return;
   const status = knownStatus(resource.status, procedureStatuses);

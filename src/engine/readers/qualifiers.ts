@@ -1,5 +1,5 @@
 import type { Lookup } from '../lookup.ts';
-import { codingsOf, isObject, type Json, listOf } from '../resources.ts';
+import { codingsOf, isObject, isSent, type Json, listOf } from '../resources.ts';
 import type { Reading } from '../types.ts';
 
 /** What stands beside a finding and says more of it. */
@@ -167,7 +167,7 @@ function setCount(number: unknown, into: Qualifiers): void {
 
 /** The largest dimension wins. A comparator leaves the size open, and 0 is no lesion's. */
 function setSize(quantity: unknown, into: Qualifiers): void {
-  if (!isObject(quantity) || typeof quantity.value !== 'number' || quantity.comparator !== undefined) return;
+  if (!isObject(quantity) || typeof quantity.value !== 'number' || isSent(quantity.comparator)) return;
   const factor = millimetres.get(quantity.code) ?? millimetres.get(quantity.unit);
   const size = factor === undefined ? 0 : quantity.value * factor;
   if (size > 0 && Number.isFinite(size) && size > (into.size ?? 0)) into.size = size;

@@ -40,7 +40,7 @@ export function readReport(pass: Pass, entry: Entry): void {
   const { lookup } = pass;
   const effective = readMoment(pass, resource.effectiveDateTime, resource.effectivePeriod);
   const issued = readMoment(pass, resource.issued);
-  noteAge(entry, effective ?? issued);
+  noteAge(pass, entry, effective);
   const status = readReportStatus(resource.status);
   const procedures = ofKind(matchCodings(lookup, resource.code), 'procedure');
   const study = findStudy(pass, resource);
@@ -64,7 +64,7 @@ export function readReport(pass: Pass, entry: Entry): void {
       if (contained?.resourceType !== 'Observation' || pass.reportOf.has(contained)) continue;
       pass.reportOf.set(contained, report);
       const fallback = effective ?? issued;
-      readObservation(pass, { ...entry, resource: contained, reference }, resource, fallback);
+      readObservation(pass, { ...entry, resource: contained, reference, isListed: false }, resource, fallback);
     } else if (rankReport(report) > rankReport(pass.reportOf.get(key))) pass.reportOf.set(key, report);
   }
 
