@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -83,7 +84,7 @@ function answer(fault: Fault, { request, response, pathname, patient }: Asked): 
       drip(response);
       break;
     case 'endless-pages':
-      send(bundleOf(type, patient, `${type}?patient=${patient}&page=next`));
+      send(bundleOf(type, patient, `${type}?patient=${patient}&page=${randomUUID()}`));
       break;
     case 'huge-page':
       pour(response, hugePage);
