@@ -187,6 +187,8 @@ export function sealRecord(record: EvaluationRecord, cards = JSON.stringify(reco
 
 /** Of Brotli: as small as gzip in two thirds of the time; higher ones take several times as long. */
 const quality = 1;
+/** Of a record's length before to after, at least. */
+const usualRatio = 4;
 
 /**
  * Compresses the JSON of a record, for the thread that stores it: 40 kB take 6, and commit twice as fast.
@@ -206,6 +208,8 @@ export function packRecordAside(json: Uint8Array): Promise<Uint8Array> {
 const compressAside = promisify<Uint8Array, BrotliOptions, Uint8Array>(brotliCompress);
 
 const packing = ({ length }: Uint8Array): BrotliOptions => ({
+  // Room for what comes out, and little more: Node reserves it anew for each record.
+  chunkSize: Math.max(constants.Z_MIN_CHUNK, Math.ceil(length / usualRatio)),
   params: { [constants.BROTLI_PARAM_QUALITY]: quality, [constants.BROTLI_PARAM_SIZE_HINT]: length },
 });
 

@@ -255,13 +255,12 @@ function readUntil<Found>(order: readonly string[], limit: number, find: (db: Da
 }
 
 function findFeedback(db: DatabaseSync, row: Row): StoredFeedback[] {
-  return db
-    .prepare(
-      `SELECT feedback.* FROM feedback JOIN card ON card.uuid = feedback.card
-       WHERE card.seq = ? AND feedback.client = ? AND feedback.tenant IS ? ORDER BY feedback.id`,
-    )
-    .all(row.seq as number, row.client as string, row.tenant as string | null)
-    .map(readFeedback);
+  const find = prepareOnce(
+    db,
+    `SELECT feedback.* FROM feedback JOIN card ON card.uuid = feedback.card
+     WHERE card.seq = ? AND feedback.client = ? AND feedback.tenant IS ? ORDER BY feedback.id`,
+  );
+  return find.all(row.seq as number, row.client as string, row.tenant as string | null).map(readFeedback);
 }
 
 function evaluations(query: EvaluationQuery): EvaluationSummary[] {

@@ -6,6 +6,7 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openStore } from '../../src/audit/open-store.ts';
@@ -23,6 +24,8 @@ import type { Usage } from './meter.ts';
 const rounds = 5;
 /** Milliseconds a page may take. */
 const pageAim = 300;
+/** Milliseconds a reader looks at the first page before the next. */
+const readerPause = 2000;
 const leastReplayed = 5000;
 /** Evaluations a second on one core. */
 const replayAim = 1000;
@@ -118,7 +121,8 @@ async function timePages(store: AuditStore): Promise<void> {
     ['list by decision of a client', '/audit/evaluations?decision=MAS-02&client=rare'],
     ['views', '/audit/views'],
   ] as const;
-  for (const [name, path] of pages) {
+  for (const [place, [name, path]] of pages.entries()) {
+    if (place === 1) await wait(readerPause);
     const times: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const started = performance.now();
