@@ -53,12 +53,15 @@ describe('orders', () => {
     expect(orders(order({ code: npu('NPU02319'), status }))).toMatchObject([{ status }]);
   });
 
-  it.each([{ status: 'entered-in-error' }, { status: 'unknown' }, { status: undefined }, { doNotPerform: true }])(
-    'are nothing with %j',
-    (members) => {
-      expect(chartOf([order({ code: npu('NPU02319'), ...members })]).readings).toEqual([]);
-    },
-  );
+  it.each([{ status: 'entered-in-error' }, { doNotPerform: true }])('are nothing with %j', (members) => {
+    expect(chartOf([order({ code: npu('NPU02319'), ...members })]).readings).toEqual([]);
+  });
+
+  it.each(['unknown', undefined, 'ACTIVE'])('may stand when their status is %s', (status) => {
+    const [reading] = orders(order({ code: npu('NPU02319'), status }));
+    expect(reading).toMatchObject({ concept: 'haemoglobin' });
+    expect(reading).not.toHaveProperty('status');
+  });
 
   it('need no intent', () => {
     expect(orders(order({ code: npu('NPU02319'), intent: undefined }))).toHaveLength(1);
@@ -193,25 +196,26 @@ describe('what was done', () => {
     ['corrected', 'final'],
     ['preliminary', 'in-progress'],
     ['partial', 'in-progress'],
+    ['unknown', 'preliminary'],
   ])('is what a report that is %s reports on', (status, expected) => {
     expect(done(report({ status, code: sks('UXCC00') }))).toMatchObject([
       { concept: 'ct-chest', status: expected, daysAgo: 4 },
     ]);
   });
 
-  it.each(['registered', 'cancelled', 'entered-in-error', 'unknown'])(
-    'is not what a report that is %s is about',
-    (status) => {
-      expect(done(report({ status, code: sks('UXCC00') }))).toEqual([]);
-    },
-  );
+  it.each(['registered', 'cancelled', 'entered-in-error'])('is not what a report that is %s is about', (status) => {
+    expect(done(report({ status, code: sks('UXCC00') }))).toEqual([]);
+  });
 
   it('is a procedure that is completed or in progress, with its site', () => {
     const biopsy = { code: sct('86273004'), bodySite: [sct('10200004')] };
     expect(done(procedure(biopsy))).toMatchObject([{ concept: 'biopsy', daysAgo: 6, sites: ['liver', 'abdomen'] }]);
     expect(done(procedure({ ...biopsy, status: 'in-progress' }))).toHaveLength(1);
-    for (const status of ['preparation', 'not-done', 'on-hold', 'stopped', 'entered-in-error', 'unknown', undefined]) {
+    for (const status of ['preparation', 'not-done', 'on-hold', 'stopped', 'entered-in-error']) {
       expect(done(procedure({ ...biopsy, status }))).toEqual([]);
+    }
+    for (const status of ['unknown', undefined]) {
+      expect(done(procedure({ ...biopsy, status }))).toMatchObject([{ status: 'preliminary' }]);
     }
   });
 });

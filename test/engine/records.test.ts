@@ -196,6 +196,21 @@ describe('the patient', () => {
     expect(patientOf({ ...nothing, identifier })).toEqual({ deceased: false });
   });
 
+  it.each(['1950', '1950-01', '1950-01-01T00:00:00Z'])(
+    'takes the day of the birth date %s from the CPR number',
+    (sent) => {
+      expect(patientOf({ birthDate: sent, ...cpr('0101501234') })).toMatchObject({ age: 76 });
+    },
+  );
+
+  it('does not take the birth date from a CPR number that begins otherwise', () => {
+    expect(patientOf({ birthDate: '1951', ...cpr('0101501234') })).not.toHaveProperty('age');
+  });
+
+  it('reads a birth date with a time of day', () => {
+    expect(patientOf({ birthDate: '1986-11-22T00:00:00Z' })).toMatchObject({ age: 40 });
+  });
+
   it('has no age without a day of birth', () => {
     expect(patientOf({ birthDate: '1960-02' })).toEqual({ sex: 'female', deceased: false });
     expect(patientOf({ birthDate: '1960-02-31' })).toEqual({ sex: 'female', deceased: false });
@@ -268,13 +283,13 @@ describe('laboratory results', () => {
     expect(chart.readings[0]).not.toHaveProperty('value');
   });
 
-  it('may be results when their status is unknown', () => {
-    const chart = chartOf([haemoglobin(8, { status: 'unknown' })]);
+  it.each(['unknown', undefined, 'FINAL', 7])('may be results when their status is %s', (status) => {
+    const chart = chartOf([haemoglobin(8, { status })]);
     expect(chart.readings).toMatchObject([{ kind: 'result', concept: 'haemoglobin', status: 'preliminary' }]);
     expect(chart.readings[0]).not.toHaveProperty('value');
   });
 
-  it.each(['cancelled', 'entered-in-error', undefined, 7])('are nothing when %s', (status) => {
+  it.each(['cancelled', 'entered-in-error'])('are nothing when %s', (status) => {
     expect(chartOf([haemoglobin(8, { status })]).readings).toEqual([]);
   });
 

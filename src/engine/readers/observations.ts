@@ -39,6 +39,9 @@ function isAwaited(status: unknown): boolean {
   return status === 'registered' || status === 'preliminary';
 }
 
+/** Never a result: it was not made, or not meant. */
+const voidStatuses: ReadonlySet<unknown> = new Set(['cancelled', 'entered-in-error']);
+
 /** @param container The resource an Observation without a date and patient of its own is contained in. */
 export function readObservation(pass: Pass, entry: Entry, container = entry.resource, fallback?: Moment): void {
   const { resource, reference } = entry;
@@ -47,10 +50,10 @@ export function readObservation(pass: Pass, entry: Entry, container = entry.reso
     readMoment(pass, resource.effectivePeriod, resource.effectiveInstant);
   const moment = effective ?? readMoment(pass, resource.issued) ?? fallback;
   noteAge(pass, entry, effective);
+  if (voidStatuses.has(resource.status)) return;
   const isValid = isFinal(resource.status);
-  // Whether a result of unknown status holds is not known: it may be one, and is none.
-  const isOpen = resource.status === 'unknown';
-  if (!isValid && !isOpen && !isAwaited(resource.status)) return;
+  // Whether a result holds whose status is unknown, or none there is, is not known: it may be one, and is none.
+  const isOpen = !isValid && !isAwaited(resource.status);
   const matches = matchCodings(pass.lookup, resource.code);
   for (const match of matches) {
     if (match.hit.kind !== 'analysis') continue;
@@ -67,7 +70,7 @@ export function readObservation(pass: Pass, entry: Entry, container = entry.reso
       }
     }
   }
-  if (!isOpen) readObservedFindings(pass, entry, container, matches, moment);
+  readObservedFindings(pass, entry, container, matches, moment);
 }
 
 const valueMembers = [

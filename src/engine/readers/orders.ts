@@ -24,7 +24,8 @@ import { isNeurologyCoding, isNeurologyUnit, neurologyAssessment } from './speci
 const orderStatuses: ReadonlySet<unknown> = new Set(['draft', 'active', 'on-hold', 'completed', 'revoked']);
 
 interface Order {
-  status: string;
+  /** Absent where nobody can tell: whether it is ordered is not known. */
+  status?: string;
   draft: boolean;
   selected: boolean;
 }
@@ -36,10 +37,11 @@ export function readServiceRequest(pass: Pass, entry: Entry): void {
   const moment = isDraft ? pass.calendar.read(options.today) : readMoment(pass, resource.authoredOn);
   noteAge(pass, entry, moment);
   const sent = knownStatus(resource.status, orderStatuses);
-  if (resource.doNotPerform === true || (sent === undefined && !isDraft)) return;
-  if (isDraft && (sent === 'revoked' || sent === 'completed' || resource.status === 'entered-in-error')) return;
+  if (resource.doNotPerform === true || resource.status === 'entered-in-error') return;
+  if (isDraft && (sent === 'revoked' || sent === 'completed')) return;
+  const status = isDraft ? 'draft' : sent;
   const order: Order = {
-    status: isDraft || sent === undefined ? 'draft' : sent,
+    ...(status !== undefined && { status }),
     draft: isDraft,
     selected: isDraft && (options.allSelected === true || pass.selections.has(`ServiceRequest/${resource.id}`)),
   };
@@ -98,7 +100,7 @@ function keepOrderMarkers(pass: Pass, match: Match, entry: Entry, moment: Moment
     }
     keep(pass, reading, moment);
   }
-  if (role !== 'referral' && order.status !== 'draft' && order.status !== 'revoked') {
+  if (role !== 'referral' && order.status !== undefined && order.status !== 'draft' && order.status !== 'revoked') {
     keepMarker(pass, match, entry.reference, moment, order.status);
   }
 }

@@ -9,8 +9,8 @@ export function readPatient(patient: Json | undefined, { lookup, today }: ChartO
   const cpr = listOf(patient.identifier)
     .map((identifier) => readCpr(identifier, lookup))
     .find((found) => found !== undefined);
-  const birthDate = textOf(patient.birthDate) ?? cpr?.birthDate;
-  const age = birthDate?.length === 10 ? measureAge(birthDate, today) : undefined;
+  const birthDate = findBirthDate(textOf(patient.birthDate), cpr?.birthDate);
+  const age = birthDate === undefined ? undefined : measureAge(birthDate, today);
   const { gender } = patient;
   const sex = gender === 'female' || gender === 'male' ? gender : gender === 'other' ? undefined : cpr?.sex;
   const isDeceased = patient.deceasedBoolean === true || textOf(patient.deceasedDateTime) !== undefined;
@@ -19,6 +19,13 @@ export function readPatient(patient: Json | undefined, { lookup, today }: ChartO
     ...(age !== undefined && { age: age.years, daysSinceBirthday: age.daysSinceBirthday }),
     deceased: isDeceased,
   };
+}
+
+/** The whole birth date as sent, also with a time of day; where only its beginning is, that of the CPR number if it begins so. */
+function findBirthDate(sent: string | undefined, ofCpr: string | undefined): string | undefined {
+  if (sent === undefined) return ofCpr;
+  const date = /^\d{4}-\d\d-\d\d(?=T|$)/.exec(sent)?.[0];
+  return date ?? (ofCpr?.startsWith(sent) === true ? ofCpr : undefined);
 }
 
 /**

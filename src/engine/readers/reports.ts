@@ -26,12 +26,12 @@ function readReportStatus(status: unknown): Report['status'] {
     case 'corrected':
     case 'appended':
       return 'final';
-    case 'registered':
-    case 'partial':
-    case 'preliminary':
-      return 'preliminary';
-    default:
+    case 'cancelled':
+    case 'entered-in-error':
       return 'void';
+    // What it says may hold also where nobody can tell its status
+    default:
+      return 'preliminary';
   }
 }
 
@@ -70,7 +70,8 @@ export function readReport(pass: Pass, entry: Entry): void {
 
   if (status === 'void') return;
   if (resource.status !== 'registered') {
-    const done = status === 'final' ? 'final' : 'in-progress';
+    const isUnderWay = resource.status === 'partial' || resource.status === 'preliminary';
+    const done = status === 'final' ? 'final' : isUnderWay ? 'in-progress' : 'preliminary';
     for (const match of procedures) keepDone(pass, match, entry, effective ?? issued, done, report.specimen);
   }
   if (report.origin === undefined) return;
