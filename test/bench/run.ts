@@ -33,7 +33,7 @@ const mixed = {
 /** What storing a record costs is told of these. */
 const storedSize = { observations: 300, connections: 16 };
 const full = {
-  ...{ rounds: 3, seconds: 2, warmUpSeconds: 3, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 },
+  ...{ rounds: 3, seconds: 2, warmUpSeconds: 6, mixedRounds: 3, mixedSeconds: 5, profileSeconds: 8 },
   storeRounds: 9,
 };
 const quick = {

@@ -13,6 +13,8 @@ const deadlineMs = 2_500;
 const graceMs = 1_500;
 /** Megabytes beyond what the service holds at rest. */
 const allowance = 600;
+/** While pages pour in: what is read of them, and garbage not yet collected; 40 pages of 64 MiB would be 2,700. */
+const pouringAllowance = 1200;
 
 describe('over a FHIR server that misbehaves, the service', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cds-faults-'));
@@ -107,7 +109,7 @@ describe('over a FHIR server that misbehaves, the service', () => {
     isOver = true;
     await watching;
     expect(answered.flat().filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
-    expect(most - atRest).toBeLessThan(allowance);
+    expect(most - atRest).toBeLessThan(pouringAllowance);
   });
 
   it('is whole after all that: no worker died, a healthy server is read again', async () => {
