@@ -89,8 +89,10 @@ export function sumCounts(counts: readonly PeriodCount[]): PeriodCount[] {
   const sums = new Map<string, PeriodCount>();
   for (const each of counts) {
     const { period, knowledge, kind, name, count } = each;
-    const key = JSON.stringify([period, knowledge, kind, name]);
-    sums.set(key, { ...each, count: (sums.get(key)?.count ?? 0) + count });
+    // None of them has this character in it, and none sorts before it.
+    const key = `${period}\0${knowledge}\0${kind}\0${name}`;
+    const known = sums.get(key);
+    sums.set(key, known === undefined ? each : { ...known, count: known.count + count });
   }
   return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
 }

@@ -1,6 +1,7 @@
 // `npm run bench`: the service beside an Express server that only parses the same body, in one run, round by round.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -162,6 +163,9 @@ async function compareStores(start: Start): Promise<void> {
         );
       }
       console.log(renderStores(call, rounds));
+    }
+    if (existsSync(join(folder, 'none', 'evaluations'))) {
+      throw new Error('without-store.ts did not take the place of the store: the figures are none.');
     }
     await stopServers(Object.values(servers));
   } finally {
