@@ -422,9 +422,11 @@ function highest(indicators: readonly Card['indicator'][]): Card['indicator'] {
  */
 function uniqueReadings(readings: readonly Reading[]): Reading[] {
   const seen = new Set<string>();
-  return readings.filter(({ kind, reference, concept, sites = [], side }) => {
+  return readings.filter(({ kind, reference, concept, certainty, sites = [], side }) => {
     const isDiagnosis = kind === 'condition' || kind === 'finding';
-    const marks = isDiagnosis ? [reference, [concept, ...sites, side].join(' ')] : [`${reference} ${concept}`];
+    const marks = isDiagnosis
+      ? [reference, [concept, certainty, ...sites, side].join(' ')]
+      : [`${reference} ${concept}`];
     const isNew = !marks.some((mark) => seen.has(mark));
     for (const mark of marks) seen.add(mark);
     return isNew;

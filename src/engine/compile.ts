@@ -333,7 +333,13 @@ function compileFacts(files: KnowledgeFiles, checks: Checks): Map<string, Compil
       });
     } else {
       for (const key of definition.unread) if (!(key in head.prefetch)) mistake(place, `no prefetch key ${key}`);
-      facts.set(name, { form: 'unread', name, keys: definition.unread });
+      if (definition.within !== undefined) parameterAt(place, definition.within);
+      facts.set(name, {
+        form: 'unread',
+        name,
+        keys: definition.unread,
+        ...(definition.within !== undefined && { within: definition.within }),
+      });
     }
   }
   return facts;

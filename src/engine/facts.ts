@@ -117,7 +117,7 @@ export function collectFacts(
       case 'outcome':
         return decideOutcome(fact);
       case 'unread': {
-        const unread = fact.keys.filter((key) => !isKeyKnown(guideline, chart, key, undefined));
+        const unread = fact.keys.filter((key) => !isKeyKnown(guideline, chart, key, daysOf(fact.within)));
         return { truth: unread.length > 0, values: unread, readings: [], lacking: [] };
       }
     }
@@ -148,10 +148,13 @@ export function collectFacts(
   const missingOfPatient = (name: string): string[] =>
     name in patient && Array.isArray(patient[name]) ? [`patient:${name}`] : [];
 
+  const daysOf = (within: string | undefined): number | undefined =>
+    within === undefined ? undefined : Number(environment[within]);
+
   /** Prefetch keys that leave "none found" open. */
   const unknownKeys = ({ keys, definition }: CompiledFact & { form: 'selection' }): readonly string[] => {
     if (keys.every((key) => wholeKeys.has(key))) return none;
-    const days = definition.within === undefined ? undefined : Number(environment[definition.within]);
+    const days = daysOf(definition.within);
     return keys.filter((key) => !isKeyKnown(guideline, chart, key, days)).map((key) => `key:${key}`);
   };
 

@@ -57,7 +57,7 @@ export type CompiledFact =
   | { form: 'value'; name: string; value: Expression }
   | { form: 'without'; name: string; panel: string; without: readonly string[] }
   | { form: 'outcome'; name: string; rules: readonly string[]; unknownAs?: boolean }
-  | { form: 'unread'; name: string; keys: readonly string[] };
+  | { form: 'unread'; name: string; keys: readonly string[]; within?: string };
 
 export interface Condition3 {
   expression: Expression;

@@ -461,7 +461,7 @@ export function findWords(
       case 'outcome':
         return `${say(two('en af disse beslutninger er opfyldt', 'one of these decisions is met'))}: ${fact.rules.join(', ')}${ofUnknown(fact.unknownAs)}`;
       case 'unread':
-        return `${say(two('kunne ikke læses fuldt', 'could not be read in full'))}: ${fact.keys.map((key) => guideline.texts[language].missing[key] ?? key).join(', ')}`;
+        return `${say(two('kunne ikke læses fuldt', 'could not be read in full'))}${fact.within === undefined ? '' : ` (${ofParameter(fact.within)})`}: ${fact.keys.map((key) => guideline.texts[language].missing[key] ?? key).join(', ')}`;
     }
   };
 

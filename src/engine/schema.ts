@@ -122,8 +122,8 @@ const withoutFact = z.strictObject({ ...factBase, panel: name, without: z.array(
 /** True when a rule of the list is met, unknown while one may be. */
 const outcomeFact = z.strictObject({ ...factBase, met: ruleIds, unknownAs: z.boolean().optional() });
 
-/** The keys of the list that could not be read in full. */
-const unreadFact = z.strictObject({ ...factBase, unread: z.array(z.string()).min(1) });
+/** The keys of the list that could not be read in full, or as far back as the parameter `within` says. */
+const unreadFact = z.strictObject({ ...factBase, unread: z.array(z.string()).min(1), within: name.optional() });
 
 export const factSchema = z.union([selectionFact, derivedFact, valueFact, withoutFact, outcomeFact, unreadFact]);
 export type FactDefinition = z.infer<typeof factSchema>;

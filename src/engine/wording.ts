@@ -22,6 +22,13 @@ export interface Filling {
   get: Facts['get'];
 }
 
+const saysSuspicion = /mistanke|suspe[ck]|suspici/i;
+
+/** Lower-cases a name inside a sentence, unless it begins with an abbreviation (`CT-TAB`, `B-Hæmoglobin`). */
+function lowerFirst(name: string): string {
+  return /^\p{Lu}\p{Ll}/u.test(name) ? `${name[0]?.toLowerCase()}${name.slice(1)}` : name;
+}
+
 /** CDS Hooks: a summary has fewer than 140 characters. */
 export function shorten(summary: string): string {
   const points = [...summary];
@@ -38,11 +45,17 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
     const pathway = guideline.pathways.get(reading.concept)?.[language] ?? reading.concept;
     return reading.stage === undefined ? pathway : `${pathway} (${reading.code})`;
   };
+  /** What is suspected is never told as known; a name that says so itself is left as it is. */
+  const nameStatement = (reading: Reading): string => {
+    const name = nameReading(reading);
+    if (reading.certainty !== 'suspected' || saysSuspicion.test(name)) return name;
+    return (labels.suspected ?? '').replace('{name}', lowerFirst(name));
+  };
 
   const describe = (reading: Reading): string => {
     const { sites, side, count, size, tender, abnormal, onsetDaysAgo, date } = reading;
     const [site] = sites ?? [];
-    const name = nameReading(reading);
+    const name = nameStatement(reading);
     const parts = [
       // The site a name already says is not said again.
       site === undefined || name.toLowerCase().includes(siteOf(site).toLowerCase()) ? undefined : siteOf(site),
@@ -66,7 +79,10 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
   const nameSections = (sections: readonly string[]): string => {
     const numbered = sections.filter((section) => /^\d/.test(section));
     const named = sections.filter((section) => !/^\d/.test(section));
-    return [...(numbered.length === 0 ? [] : [`${labels.section} ${numbered.join(', ')}`]), ...named].join(', ');
+    return [
+      ...(numbered.length === 0 ? [] : [`${labels.section} ${numbered.join(', ')}`]),
+      ...named.map((section) => section.replace(/^bilag/, labels.appendix ?? 'bilag')),
+    ].join(', ');
   };
 
   const fillPlaceholders = (text: string, { missing: ids, pathway, get }: Filling): string =>
@@ -85,8 +101,9 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
       }
       if (what === 'readings') return unique(readings.map(describe)).join('; ') || '–';
       if (what === 'value') return (values ?? []).join(', ') || '–';
-      const { date } = (what === 'newest' ? readings[0] : readings.at(-1)) ?? {};
-      return date === undefined ? '–' : formatDate(date);
+      // The dates from the oldest to the newest.
+      const dates = unique([readings.at(-1)?.date, readings[0]?.date]).filter((date) => date !== undefined);
+      return dates.map(formatDate).join(' – ') || '–';
     });
 
   return { nameOf, describe, fillPlaceholders, nameSections };

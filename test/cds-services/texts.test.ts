@@ -88,7 +88,8 @@ describe.each(languages)('the card texts in %s', (language) => {
           if (place === 'labels.notAssessed') return placeholder !== '{count}';
           if (what === 'list' || what === 'readings' || what === 'value') return fact === undefined || !(fact in facts);
           if (place === 'labels.onset') return placeholder !== '{days}';
-          if (what === 'newest' || what === 'oldest') return fact === undefined || !('read' in (facts[fact] ?? {}));
+          if (place === 'labels.suspected') return placeholder !== '{name}';
+          if (what === 'dates') return fact === undefined || !('read' in (facts[fact] ?? {}));
           return !['missing', 'missingCount', 'pathway'].includes(what) || fact !== undefined;
         })
         .map((placeholder) => `${place}: ${placeholder}`),

@@ -92,7 +92,7 @@ describe('the check of a response', () => {
     ['an unknown indicator', { ...whole, indicator: 'hard-stop' }],
     ['an unknown member', { ...whole, colour: 'red' }],
     ['HTML', { ...whole, detail: 'a<br>b' }],
-    ['a place not filled', { ...whole, detail: 'from {oldest:x}' }],
+    ['a place not filled', { ...whole, detail: 'from {dates:x}' }],
     ['suggestions without selectionBehavior', { ...suggesting, selectionBehavior: undefined }],
     ['selectionBehavior without suggestions', { ...whole, selectionBehavior: 'any' }],
     [
