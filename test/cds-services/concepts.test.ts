@@ -105,7 +105,20 @@ describe('the concepts of Diagnostisk pakkeforløb', () => {
     ['sks', 'DC786B', ['peritoneal-carcinomatosis', 'metastasis-any']],
     ['sks', 'DC770G1', ['metastasis-lymph-node-supraclavicular', 'metastasis-any']],
     ['icd10', 'C77.2', ['metastasis-lymph-node-abdominal', 'metastasis-any']],
-    ['sks', 'DR539', ['general-malaise']],
+    ['sks', 'DR539', ['unexplained-fatigue']],
+    ['sks', 'DR539E', ['general-malaise']],
+    ['icd10', 'R53.9', ['unexplained-fatigue']],
+    ['sct', '271795006', ['unexplained-fatigue']],
+    ['icpc2', 'B82', ['anaemia']],
+    ['sks', 'DR104', ['gastrointestinal-symptoms-other', 'localised-unexplained-pain']],
+    ['sks', 'DM796', ['localised-unexplained-pain']],
+    ['icpc2', 'R74', ['infection-other']],
+    ['sks', 'DJ189', ['pneumonia']],
+    ['sks', 'DB270', ['infectious-mononucleosis']],
+    ['sks', 'DA692', ['lyme-disease']],
+    ['sks', 'DA159', ['tuberculosis']],
+    ['sks', 'DB942', []],
+    ['sks', 'DB249', []],
     ['sks', 'DR539A', ['unexplained-fatigue']],
     ['icpc2', 'A04', ['unexplained-fatigue']],
     ['icpc2', 'A01', ['diffuse-pain']],
@@ -121,6 +134,28 @@ describe('the concepts of Diagnostisk pakkeforløb', () => {
   ])('read %s %s as it is meant', (system, code, expected) => {
     expect(exactly(system, code).sort()).toEqual([...expected].sort());
   });
+
+  it('hold every ICD-10 code of a condition in its SKS form too', () => {
+    const missing = conditions.flatMap(({ id, codes, broader }) =>
+      [codes, broader].flatMap((list) =>
+        (list?.icd10 ?? [])
+          .map((code) => spanOf(code)[0])
+          // SKS fills a category without subdivision up with 9
+          .filter(
+            (code) => ![`D${code}`, `D${code}9`].some((sks) => find('sks', sks).some((hit) => hit.startsWith(id))),
+          )
+          .map((code) => `${id} ${code}`),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it.each(['B82', 'A04', 'A01', 'L18', 'A05', 'T08', 'A03'])(
+    'take the ICPC-2 symptom %s for no disease that could explain it',
+    (code) => {
+      expect(find('icpc2', code).filter((hit) => hit.endsWith(' broader'))).toEqual([]);
+    },
+  );
 
   it('keep the shares of white cells from being read as counts', () => {
     for (const id of ['neutrophils', 'lymphocytes', 'monocytes', 'eosinophils', 'basophils']) {

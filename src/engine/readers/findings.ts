@@ -50,7 +50,7 @@ export function describe(
 ): void {
   reading.certainty = match.isSuspected || qualifiers.suspected ? 'suspected' : 'confirmed';
   if (onset !== undefined) reading.onsetDaysAgo = onset.daysAgo;
-  locate(pass, reading, place, match.hit, region);
+  locate(pass, reading, place, match, region);
   if (qualifiers.count !== undefined) reading.count = qualifiers.count;
   if (qualifiers.size !== undefined) reading.size = qualifiers.size;
   if (qualifiers.tender !== undefined) reading.tender = qualifiers.tender;

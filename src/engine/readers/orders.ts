@@ -54,7 +54,7 @@ export function readServiceRequest(pass: Pass, entry: Entry): void {
   const keepOrder = (match: Pick<Match, 'hit' | 'system' | 'code'>): void => {
     const reading: Reading = { ...createReading('order', match, reference, moment), ...order };
     if (requisition !== undefined) reading.requisition = requisition;
-    locate(pass, reading, place, match.hit, implied);
+    locate(pass, reading, place, match, implied);
     keep(pass, reading, moment);
     const day = moment === undefined ? [] : [`day ${moment.date}`];
     const same = [`self ${reference}`, ...day, ...(requisition === undefined ? [] : [`requisition ${requisition}`])];

@@ -114,6 +114,8 @@ export interface Match {
   code: string;
   /** One of the codings says that it is suspected. */
   isSuspected: boolean;
+  /** Sites of the concepts its code says less precisely, where another coding names them. */
+  impliedSites?: readonly string[];
 }
 
 const noMatches: readonly Match[] = [];
@@ -132,7 +134,24 @@ export function matchCodings(lookup: Lookup, concepts: unknown): readonly Match[
       else addMatch(matches, match);
     }
   }
-  return matches === undefined ? noMatches : preferExact(matches);
+  return matches === undefined ? noMatches : locateBroader(lookup, concepts, preferExact(matches));
+}
+
+/** A code without a site, beside an exact code of the same at a site, is at that site. */
+function locateBroader(lookup: Lookup, concepts: unknown, matches: readonly Match[]): readonly Match[] {
+  if (matches.length < 2) return matches;
+  const located = matches.filter(({ hit }) => hit.kind === 'condition' && hit.exact && lookup.siteOf(hit.concept));
+  if (located.length === 0) return matches;
+  for (const coding of codingsOf(concepts)) {
+    if (!isObject(coding) || typeof coding.code !== 'string') continue;
+    const hits = lookup.findConcepts(textOf(coding.system), coding.code);
+    const precise = located.filter(({ hit }) => hits.some(({ concept, exact }) => !exact && concept === hit.concept));
+    if (precise.length === 0) continue;
+    const sites = precise.flatMap(({ hit }) => lookup.siteOf(hit.concept) ?? []);
+    const system = lookup.nameSystem(textOf(coding.system));
+    for (const match of matches) if (match.code === coding.code && match.system === system) match.impliedSites = sites;
+  }
+  return matches;
 }
 
 /** A broader code only counts alone: beside an exact code of another system it is the same diagnosis said less precisely. */
@@ -230,12 +249,22 @@ export function readPlace(lookup: Lookup, bodySite: unknown): Place {
   return { sites: [...sites], direct: [...direct], side, otherSite: direct.size > 0 ? undefined : otherSite };
 }
 
-/** Gives a reading its site: as recorded, else as an exact code implies it, else the region of the study where it is one organ. */
-export function locate(pass: Pass, reading: Reading, place: Place, hit: Hit, region?: string): void {
+/**
+ * Gives a reading its site: as recorded, else as an exact code implies it, else as a more precise code beside it does,
+ * else the region of the study where it is one organ.
+ */
+export function locate(
+  pass: Pass,
+  reading: Reading,
+  place: Place,
+  match: Pick<Match, 'hit' | 'impliedSites'>,
+  region?: string,
+): void {
+  const { hit, impliedSites } = match;
   const implied = hit.exact ? pass.lookup.siteOf(hit.concept) : undefined;
   const site = implied ?? (place.otherSite === undefined ? region : undefined);
-  reading.sites =
-    place.sites.length > 0 ? [...place.sites] : site === undefined ? [] : [...pass.lookup.regionsOf(site)];
+  const sites = implied === undefined && impliedSites !== undefined ? impliedSites : site === undefined ? [] : [site];
+  reading.sites = place.sites.length > 0 ? [...place.sites] : sites.flatMap((each) => pass.lookup.regionsOf(each));
   if (place.side !== undefined) reading.side = place.side;
 }
 
@@ -249,7 +278,7 @@ export function keepDone(
 ): void {
   const reading = createReading('done', match, reference, moment);
   if (status !== undefined) reading.status = status;
-  locate(pass, reading, place, match.hit);
+  locate(pass, reading, place, match);
   keep(pass, reading, moment);
   const orders = listOf(resource.basedOn).map((order) => `order ${referenceKeyOf(order)}`);
   const day = moment === undefined ? [] : [`day ${moment.date}`];
