@@ -11,6 +11,8 @@ const addCounts = 'INSERT INTO daily_count AS d (day, client, knowledge, kind, n
 const onTop = 'ON CONFLICT (day, client, knowledge, kind, name) DO UPDATE SET count = d.count + excluded.count';
 const ofDay = 'left(e.time, 10), e.client, e.knowledge';
 const inChunk = 'e.seq > $1 AND e.seq <= $2';
+/** Of a table that is joined, too: the server does not conclude it, and may begin with all that table holds. */
+const alsoInChunk = (alias: string): string => `${inChunk} AND ${alias}.seq > $1 AND ${alias}.seq <= $2`;
 const latencyClass = `CASE ${latencyBounds.map((bound) => `WHEN e.milliseconds <= ${bound} THEN '${bound}'`).join(' ')} ELSE 'more' END`;
 
 const countChunk: readonly string[] = [
@@ -19,12 +21,12 @@ const countChunk: readonly string[] = [
   `${addCounts} SELECT ${ofDay}, 'latency', ${latencyClass}, count(*) FROM evaluation e
      WHERE ${inChunk} GROUP BY 1, 2, 3, 5 ${onTop}`,
   `${addCounts} SELECT ${ofDay}, o.outcome, o.id, count(*) FROM evaluation e
-     JOIN decision o ON o.month = e.month AND o.seq = e.seq WHERE ${inChunk} GROUP BY 1, 2, 3, 4, 5 ${onTop}`,
+     JOIN decision o ON o.month = e.month AND o.seq = e.seq WHERE ${alsoInChunk('o')} GROUP BY 1, 2, 3, 4, 5 ${onTop}`,
   `${addCounts} SELECT ${ofDay}, k.state, k.key, count(*) FROM evaluation e
-     JOIN unknown_key k ON k.month = e.month AND k.seq = e.seq WHERE ${inChunk} GROUP BY 1, 2, 3, 4, 5 ${onTop}`,
+     JOIN unknown_key k ON k.month = e.month AND k.seq = e.seq WHERE ${alsoInChunk('k')} GROUP BY 1, 2, 3, 4, 5 ${onTop}`,
   `${addCounts} SELECT ${ofDay}, 'shown', b.value, count(*) FROM evaluation e
      JOIN card c ON c.month = e.month AND c.seq = e.seq CROSS JOIN jsonb_array_elements_text(c.decisions) b
-     WHERE ${inChunk} GROUP BY 1, 2, 3, 5 ${onTop}`,
+     WHERE ${alsoInChunk('c')} GROUP BY 1, 2, 3, 5 ${onTop}`,
 ];
 
 /** Counts what is not counted yet of the chain up to now, a part at a time. */

@@ -139,20 +139,24 @@ async function addFeedback(db: Database, entries: readonly FeedbackEntry[]): Pro
 
 /** The cards of those that were sent them, by key of the item. */
 async function findCards(query: Query, entries: readonly FeedbackEntry[]): Promise<Map<string, Row>> {
-  const rows = await query(
-    `SELECT f.key, c.*, e.time, e.client, e.knowledge, e.erased_at
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS f (key, card, client, tenant)
-     JOIN card c ON c.uuid = f.card
-     JOIN evaluation e ON e.month = c.month AND e.seq = c.seq AND e.client = f.client
-       AND e.tenant IS NOT DISTINCT FROM f.tenant`,
-    [
-      entries.map(({ key }) => key),
-      entries.map(({ card }) => card),
-      entries.map(({ client }) => client),
-      entries.map(({ tenant }) => tenant ?? null),
-    ],
+  // One after the other: joined, the server may begin with all evaluations of a client.
+  const cards = await query('SELECT * FROM card WHERE uuid = ANY($1::text[])', [entries.map(({ card }) => card)]);
+  const evaluations = await query(
+    `SELECT seq, time, client, tenant, knowledge, erased_at FROM evaluation
+     WHERE month = ANY($1::text[]) AND seq = ANY($2::bigint[])`,
+    [[...new Set(cards.map(({ month }) => month))], cards.map(({ seq }) => seq)],
   );
-  return new Map(rows.map((row) => [String(row.key), row]));
+  const bySeq = new Map(evaluations.map((row) => [row.seq, row]));
+  const sent = Map.groupBy(
+    cards.map((card): Row => ({ ...card, ...bySeq.get(card.seq) })),
+    ({ uuid }) => uuid,
+  );
+  return new Map(
+    entries.flatMap(({ key, card, client, tenant = null }) => {
+      const own = sent.get(card)?.find((each) => each.client === client && each.tenant === tenant);
+      return own === undefined ? [] : [[key, own]];
+    }),
+  );
 }
 
 /** @returns Keys of the items that were not stored before. */

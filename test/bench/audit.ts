@@ -1,7 +1,7 @@
 // `npm run bench-audit`: how fast the audit answers over many records, and what exports of them take.
 import { type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -31,6 +31,8 @@ const leastReplayed = 5000;
 const replayAim = 1000;
 const formats = ['csv', 'ndjson', 'auditevent'] as const;
 const newline = 0x0a;
+/** Times an export's memory is looked at on its way. */
+const residentLooks = 4;
 
 const { values } = parseArgs({
   options: { records: { type: 'string', default: '1000000' }, store: { type: 'string', default: 'sqlite,postgres' } },
@@ -162,16 +164,27 @@ async function timeExport(
   const child = spawn(process.execPath, ['--import', hook, command, 'export', '--format', format, '--to', to], options);
   const told = text(child.stdio[3] as Readable);
   let [bytes, lines] = [0, format === 'csv' ? -1 : 0];
+  const resident: number[] = [];
   child.stdout?.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, at + 1)) lines += 1;
+    if (lines >= ((resident.length + 1) * count) / residentLooks) resident.push(readResident(child.pid));
   });
   const [code] = await once(child, 'close');
   if (code !== 0 || lines !== count) throw new Error(`The export as ${format} ended with ${code} after ${lines} rows.`);
   const { cpuMs, peakMegabytes } = JSON.parse(await told) as Usage;
   console.log(
-    `export of ${count} evaluations as ${format}: peak ${peakMegabytes.toFixed(0)} MB resident; ${(cpuMs / 1000).toFixed(1)} s of CPU, ${secondsSince(started)} s, ${(bytes / 1e6).toFixed(0)} MB${sayLoad()}`,
+    `export of ${count} evaluations as ${format}: peak ${peakMegabytes.toFixed(0)} MB resident, by quarters ${resident.map((each) => each.toFixed(0)).join(', ')}; ${(cpuMs / 1000).toFixed(1)} s of CPU, ${secondsSince(started)} s, ${(bytes / 1e6).toFixed(0)} MB${sayLoad()}`,
   );
+}
+
+/** Megabytes a process holds now; NaN where the system does not tell. */
+function readResident(pid: number | undefined): number {
+  try {
+    return Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function timeReplay(): void {
