@@ -119,6 +119,8 @@ describe('the concepts of Diagnostisk pakkeforløb', () => {
     ['sks', 'DA159', ['tuberculosis']],
     ['sks', 'DB942', []],
     ['sks', 'DB249', []],
+    ['icd10', 'B24', []],
+    ['sks', 'DB351', []],
     ['sks', 'DR539A', ['unexplained-fatigue']],
     ['icpc2', 'A04', ['unexplained-fatigue']],
     ['icpc2', 'A01', ['diffuse-pain']],
