@@ -249,7 +249,7 @@ function firstCodes(guideline: CompiledGuideline, concept: string): [string, str
   const coded = guideline.analyses.get(concept) ?? condition ?? procedures.find(({ id }) => id === concept);
   const lists = { ...condition?.suspicion, ...coded?.codes };
   return Object.entries(lists).flatMap(([system, codes = []]) => {
-    const code = codes.find((each) => !each.endsWith('*')) ?? codes[0];
+    const code = codes.find((each) => !each.includes('*')) ?? codes.find((each) => each.endsWith('*'));
     if (code === undefined) return [];
     const start = code.endsWith('*') ? expandStart(code.slice(0, -1))[0] : code;
     return start === undefined ? [] : [[system, start] as [string, string]];

@@ -355,13 +355,18 @@ function joinCodes(lists: readonly Codes[]): Codes {
 /** One include per URI of a system: codes listed, and one more with a filter for those that stand for longer ones. */
 function includeCodes(codes: Codes, systems: Systems): Include[] {
   return Object.entries(codes).flatMap(([name, list = []]) => {
-    const whole = list.filter((code) => !code.endsWith('*')).map((code) => ({ code: spell(name, code) }));
+    const whole = list.filter((code) => !code.includes('*')).map((code) => ({ code: spell(name, code) }));
+    const behaviours = list.filter((code) => code.startsWith('*')).map((code) => code.slice(1));
     const starts = list.filter((code) => code.endsWith('*')).flatMap((code) => expandStart(code.slice(0, -1)));
     return publishedUris(name, systems).flatMap((system) => [
       ...(whole.length > 0 ? [{ system, concept: whole }] : []),
       ...(starts.length > 0
         ? [{ system, filter: [{ property: 'code', op: 'regex', value: startPattern(name, starts) }] }]
         : []),
+      ...behaviours.map((behaviour) => ({
+        system,
+        filter: [{ property: 'code', op: 'regex', value: `.*${behaviour}` }],
+      })),
     ]);
   });
 }
@@ -417,6 +422,7 @@ function exportConceptMaps(guideline: CompiledGuideline, systems: Systems): Fhir
             display: en,
             equivalence,
             ...(isStart && { comment: 'Holds for every longer code that begins with this one too.' }),
+            ...(whole.startsWith('*') && { comment: 'Holds for every code that ends so.' }),
           };
           targets.set(spelled, [...(targets.get(spelled) ?? []), entry]);
         }

@@ -18,9 +18,14 @@ export type SystemName = (typeof systemNames)[number];
 
 /**
  * Codes per system. A code ending in `*` stands for itself and every longer code; `A-B*` for a range of such
- * headers (`C00-C14*`). ICD-10 is written without dot. SKS add-ons after `+` are matched on their own.
+ * headers (`C00-C14*`). ICD-10 is written without dot. SKS add-ons after `+` are matched on their own. A star
+ * before a behaviour (`/6`) is every morphology of it that stands alone: as an add-on it says no more than the code it
+ * is added to.
  */
-const codesSchema = z.partialRecord(z.enum(systemNames), z.array(z.string().regex(/^[A-Za-z0-9./+-]+\*?$/)).min(1));
+const codesSchema = z.partialRecord(
+  z.enum(systemNames),
+  z.array(z.string().regex(/^(\*\/\d|[A-Za-z0-9./+-]+\*?)$/)).min(1),
+);
 
 const labels = { id: z.string().regex(/^[a-z0-9-]+$/), da: z.string().min(1), en: z.string().min(1) };
 const coded = {

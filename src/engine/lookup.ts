@@ -147,19 +147,30 @@ export function compileLookup(concepts: Concepts, systems: Systems): Lookup {
     for (const length of table.lengths) if (length <= code.length) take(table.starts.get(code.slice(0, length)));
   };
 
+  const searchMorphology = (code: string, found: Hit[]): void => {
+    search('icdo3', code, found);
+    const behaviour = /\/\d$/.exec(code);
+    if (behaviour !== null) search('icdo3', `*${behaviour[0]}`, found);
+  };
+
   const searchAll = (system: string, code: string): readonly Hit[] => {
     const found: Hit[] = [];
     if (system === 'sks') {
       found.push(...readPathwayCode(code, families, closings));
-      for (const part of code.split('+')) {
+      const parts = code.split('+');
+      for (const part of parts) {
         search(system, part, found);
         const morphology = readMorphology(part);
-        if (morphology !== undefined) search('icdo3', morphology, found);
+        if (morphology === undefined) continue;
+        if (parts.length === 1) searchMorphology(morphology, found);
+        else search('icdo3', morphology, found);
       }
+    } else if (system === 'icdo3') {
+      searchMorphology(code, found);
     } else {
       search(system, code, found);
       const morphology = system === 'patobank' ? readMorphology(code) : undefined;
-      if (morphology !== undefined) search('icdo3', morphology, found);
+      if (morphology !== undefined) searchMorphology(morphology, found);
     }
     return found.length === 0 ? nothing : found;
   };

@@ -34,8 +34,9 @@ const sameMeaning = new Map([
   ['prior-melanoma', 'history-melanoma'],
   ['prior-cancer-any', 'history-cancer-any'],
 ]);
-/** First and last text a pattern of codes covers. */
+/** First and last text a pattern of codes covers; a behaviour is seen on one morphology. */
 function spanOf(pattern: string): [string, string] {
+  if (pattern.startsWith('*')) return [`8000${pattern.slice(1)}`, `8000${pattern.slice(1)}`];
   const [first = '', last = first] = pattern.replace('*', '').split(/(?<=[A-Z]\d\d)-/);
   return pattern.endsWith('*') ? [first, `${last}\uffff`] : [pattern, pattern];
 }

@@ -100,6 +100,18 @@ describe('codes', () => {
     expect(concepts('https://kip.rkkp.dk/fhir/CodeSystem/PatobankSNOMED', 'M81400')).toEqual([]);
   });
 
+  it('reads a behaviour of whatever morphology stands alone', () => {
+    const { findConcepts } = compileWith({
+      conditions: [{ id: 'metastasis', da: 'm', en: 'm', sources: 'test', codes: { icdo3: ['*/6'] } }],
+    });
+    const found = (system: string, code: string) => findConcepts(system, code).map(({ concept }) => concept);
+    expect(found('http://terminology.hl7.org/CodeSystem/icd-o-3', '8720/6')).toEqual(['metastasis']);
+    expect(found('https://kip.rkkp.dk/fhir/CodeSystem/PatobankSNOMED', 'M87206')).toEqual(['metastasis']);
+    expect(found(sksUri, 'ZM87206')).toEqual(['metastasis']);
+    expect(found(sksUri, 'DC509+ZM87206')).toEqual([]);
+    expect(found('http://terminology.hl7.org/CodeSystem/icd-o-3', '8720/3')).toEqual([]);
+  });
+
   it('matches ATC by its start, and exclusions win', () => {
     expect(concepts('http://www.whocc.no/atc', 'J01CE02')).toEqual(['antibiotics']);
     expect(concepts('http://www.whocc.no/atc', 'J01XX05')).toEqual([]);

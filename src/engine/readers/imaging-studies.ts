@@ -38,7 +38,7 @@ export function readStudy(pass: Pass, entry: Entry): void {
   const isVoid = resource.status === 'cancelled' || resource.status === 'entered-in-error';
   const procedures = ofKind(matchCodings(lookup, resource.procedureCode), 'procedure');
   const series = readSeries(lookup, resource);
-  const regions = [...procedures.map(({ hit }) => lookup.siteOf(hit.concept)), ...series.flatMap(({ sites }) => sites)];
+  const regions = [...regionsOfProcedures(lookup, procedures), ...series.flatMap(({ sites }) => sites)];
   pass.studies.set(reference, {
     isVoid,
     modality: nameModality(series.map(({ modality }) => modality)) ?? modalityOfProcedures(lookup, procedures),
@@ -100,6 +100,14 @@ function nameModality(codes: readonly unknown[]): string | undefined {
 
 export function modalityOfProcedures(lookup: Lookup, procedures: readonly Match[]): string | undefined {
   return nameModality(procedures.flatMap(({ hit }) => lookup.procedure(hit.concept)?.modality ?? []));
+}
+
+/** The site of each procedure; what a code is broader than says nothing where the code itself stands for a procedure. */
+export function regionsOfProcedures(lookup: Lookup, procedures: readonly Match[]): (string | undefined)[] {
+  const exact = new Set(procedures.filter(({ hit }) => hit.exact).map(({ code }) => code));
+  return procedures
+    .filter(({ hit, code }) => hit.exact || !exact.has(code))
+    .map(({ hit }) => lookup.siteOf(hit.concept));
 }
 
 export function findSingleOrgan(regions: readonly (string | undefined)[]): string | undefined {

@@ -1,7 +1,7 @@
 import type { Hit } from '../lookup.ts';
 import { codingsOf, type Json, listOf, referenceKeyOf, textOf } from '../resources.ts';
 import { keepFindings } from './findings.ts';
-import { findSingleOrgan, modalityOfProcedures } from './imaging-studies.ts';
+import { findSingleOrgan, modalityOfProcedures, regionsOfProcedures } from './imaging-studies.ts';
 import { readObservation } from './observations.ts';
 import { readOrigin, readSpecimen } from './origins.ts';
 import {
@@ -51,7 +51,7 @@ export function readReport(pass: Pass, entry: Entry): void {
     study,
     group: study ?? reference,
     modality: known?.modality ?? modalityOfProcedures(lookup, procedures),
-    region: known?.region ?? findSingleOrgan(procedures.map(({ hit }) => lookup.siteOf(hit.concept))),
+    region: known?.region ?? findSingleOrgan(regionsOfProcedures(lookup, procedures)),
     specimen: readSpecimen(pass, resource),
     moment: issued ?? effective,
   };
