@@ -109,7 +109,12 @@ export function buildCards(
     if (options.client.off?.includes(id)) return;
     const result = results.get(id);
     const { cards, ask } = result.rule;
-    const isOpen = result.outcome === 'unknown' && ask !== undefined && results.facts.truth(ask.if) === true;
+    // A card that asks has something to ask for.
+    const isOpen =
+      result.outcome === 'unknown' &&
+      ask !== undefined &&
+      results.facts.truth(ask.if) === true &&
+      (ask.missing.length === 0 || ask.missing.some((entry) => results.facts.truth(entry.if) === true));
     if (result.outcome !== 'met' && !isOpen) return;
     if (silent.has(id)) {
       result.reason = 'not-asked-for';
@@ -257,7 +262,11 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
   );
   const cautions = told.filter((caution) => !caution.toldOnly).map((caution) => caution.id);
   const sections = unique(rules.flatMap((rule) => rule.sections));
-  const ledger = unique(rules.flatMap((rule) => rule.ledger));
+  const notesOf = (card: CompiledCard) => card.notes.filter((note) => facts.truth(note.if) === true);
+  const ledger = unique([
+    ...rules.flatMap((rule) => rule.ledger),
+    ...draft.results.flatMap(({ card }) => notesOf(card).flatMap((note) => note.ledger)),
+  ]);
   const contact = draft.results.some(({ card }) => card.contact) ? client.contact : undefined;
   const registrationCode = first.card.registrationCode;
   const { nameOf, describe, fillPlaceholders, nameSections } = chooseWording(guideline, language);
@@ -266,10 +275,9 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
 
   const paragraphs = draft.results.flatMap(({ result, card, open }) => {
     const text = texts.rules[result.id];
-    return [
-      open ? text?.ask : text?.detail,
-      ...card.notes.filter((note) => facts.truth(note.if) === true).map((note) => texts.notes[note.value]),
-    ].filter((paragraph) => paragraph !== undefined);
+    return [open ? text?.ask : text?.detail, ...notesOf(card).map((note) => texts.notes[note.value])].filter(
+      (paragraph) => paragraph !== undefined,
+    );
   });
   const bullets = (heading: string, lines: readonly string[]): string =>
     lines.length === 0 ? '' : `**${texts.labels[heading]}**\n\n${lines.map((line) => `- ${line}`).join('\n')}`;
@@ -312,21 +320,23 @@ function buildCard(guideline: CompiledGuideline, draft: Draft, results: Results,
     const built = buildSuggestion(guideline, suggestion, { key, contact: isOwnUnit }, reasons, facts, options);
     return built === undefined ? [] : [built];
   });
-  const text = texts.rules[first.result.id];
+  const indicators = draft.results.map(({ card, result, open: isOpen }) =>
+    isOpen
+      ? (result.rule.ask?.indicator ?? 'info')
+      : (card.indicatorWhen.find((entry) => facts.truth(entry.if) === true)?.value ?? card.indicator),
+  );
+  const indicator = highest(indicators);
+  // The headline is of the decision that makes the card as urgent as it is.
+  const lead = draft.results[indicators.indexOf(indicator)] ?? first;
+  const text = texts.rules[lead.result.id];
   const decided = unique(draft.results.filter(({ open }) => !open).map(({ result }) => result.id));
   const open = draft.results.filter((entry) => entry.open).map(({ result }) => result.id);
 
   return {
     uuid: deriveUuid(options.evaluation, `card ${draft.topic} ${draft.pathway ?? ''}`),
-    summary: shorten(fill((first.open ? text?.ask : text?.summary) ?? first.result.id)),
+    summary: shorten(fill((lead.open ? text?.ask : text?.summary) ?? lead.result.id)),
     detail,
-    indicator: highest(
-      draft.results.map(({ card, result, open: isOpen }) =>
-        isOpen
-          ? (result.rule.ask?.indicator ?? 'info')
-          : (card.indicatorWhen.find((entry) => facts.truth(entry.if) === true)?.value ?? card.indicator),
-      ),
-    ),
+    indicator,
     source: sourceOf(guideline, draft.topic, language),
     ...(suggestions.length > 0 && { suggestions, selectionBehavior: 'any' as const }),
     overrideReasons: texts.overrideReasons.map((reason) => ({ ...reason, system: nonAdherence })),

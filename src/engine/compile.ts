@@ -365,7 +365,11 @@ function compileRules(files: KnowledgeFiles, checks: Checks): Map<string, Compil
   const rules = new Map<string, CompiledRule>();
   for (const rule of files.rules) {
     const place = `rules ${rule.id}`;
-    for (const id of rule.ledger ?? []) if (!ledgerIds.has(id)) mistake(place, `ledger ${id} does not exist`);
+    const cited = [
+      ...(rule.ledger ?? []),
+      ...cardsOf(rule).flatMap(({ notes = [] }) => notes.flatMap((note) => note.ledger ?? [])),
+    ];
+    for (const id of cited) if (!ledgerIds.has(id)) mistake(place, `ledger ${id} does not exist`);
     const at = (text: string) => expression(place, text, 'facts');
     const guard = <E extends { if: string }, T>(
       entries: readonly E[] | undefined,
@@ -412,7 +416,11 @@ function compileRules(files: KnowledgeFiles, checks: Checks): Map<string, Compil
           ...(unless !== undefined && { unless: at(unless) }),
         })),
         withhold: guard(card.withhold, (entry) => entry.reason),
-        notes: guard(card.notes, (entry) => entry.text),
+        notes: (card.notes ?? []).map(({ if: condition, text, ledger = [] }) => ({
+          if: at(condition),
+          value: text,
+          ledger,
+        })),
         contact: card.contact ?? false,
       });
     }

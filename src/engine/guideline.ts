@@ -81,7 +81,7 @@ export interface CompiledCard {
   registrationCode?: string;
   suggest: CompiledSuggestion[];
   withhold: Guarded<string>[];
-  notes: Guarded<string>[];
+  notes: (Guarded<string> & { ledger: readonly string[] })[];
   contact: boolean;
 }
 export interface CompiledRule {

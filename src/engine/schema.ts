@@ -168,8 +168,8 @@ const cardSchema = z.strictObject({
   suggest: z.array(suggestion).optional(),
   /** The decision stays met, its card is not sent. */
   withhold: z.array(z.strictObject({ if: fhirpath, reason: z.string() })).optional(),
-  /** Extra paragraphs of `detail`, by key in texts, when they apply. */
-  notes: z.array(z.strictObject({ if: fhirpath, text: z.string() })).optional(),
+  /** Extra paragraphs of `detail`, by key in texts, when they apply; with the choices of interpretation cited then only. */
+  notes: z.array(z.strictObject({ if: fhirpath, text: z.string(), ledger: z.array(ledgerId).optional() })).optional(),
   contact: z.literal(true).optional(),
 });
 

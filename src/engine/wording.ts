@@ -87,7 +87,7 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
 
   const fillPlaceholders = (text: string, { missing: ids, pathway, get }: Filling): string =>
     text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, what: string, name: string | undefined) => {
-      if (what === 'missing') return ids.map(nameOf).join(', ');
+      if (what === 'missing') return ids.map((id) => lowerFirst(nameOf(id))).join(', ');
       if (what === 'missingCount') return String(ids.length);
       if (what === 'pathway') {
         return pathway === undefined
@@ -95,6 +95,7 @@ export function chooseWording(guideline: CompiledGuideline, language: Language):
           : (guideline.pathways.get(pathway)?.[language] ?? pathway);
       }
       const { values, readings } = get(name ?? '');
+      if (what === 'count') return String((values ?? readings).length);
       if (what === 'list') {
         const listed = values ?? unique(readings.map(({ concept }) => concept));
         return listed.map((id) => nameOf(String(id))).join(', ') || '–';

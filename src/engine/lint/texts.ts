@@ -1,7 +1,7 @@
 import type { KnowledgeFiles, Language, ReportMistake } from '../guideline.ts';
 
 const plainPlaceholders = new Set(['missing', 'missingCount', 'pathway']);
-const factPlaceholders = new Set(['dates', 'list', 'readings', 'value']);
+const factPlaceholders = new Set(['count', 'dates', 'list', 'readings', 'value']);
 
 /** Labels that have one of their own. */
 const labelPlaceholders: Readonly<Record<string, string>> = {
@@ -27,7 +27,7 @@ export function lintPlaceholders(files: KnowledgeFiles, mistake: ReportMistake):
         else if (name === undefined ? !plainPlaceholders.has(what) : !factPlaceholders.has(what)) {
           mistake(
             at,
-            `{${inside}} is no placeholder: {missing}, {missingCount}, {pathway}, {list:fact}, {readings:fact}, {value:fact}, {dates:fact}`,
+            `{${inside}} is no placeholder: {missing}, {missingCount}, {pathway}, {list:fact}, {readings:fact}, {value:fact}, {count:fact}, {dates:fact}`,
           );
         } else if (name !== undefined && !(name in files.facts)) {
           mistake(at, `{${inside}} names fact ${name}, which is not declared in facts.yaml`);
