@@ -108,7 +108,7 @@ function findContentProblems(digest: string, { content, index }: NonNullable<Sto
     if (digestText(json) !== digest) return ['its content was changed'];
     return isSameIndex(indexRecord(JSON.parse(json)), index) ? [] : ['its index rows were changed'];
   } catch {
-    // Not what gzip wrote, or not what sealRecord did: whoever changed it decides what it looks like.
+    // Not what Brotli wrote, or not what sealRecord did: whoever changed it decides what it looks like.
     return ['its content is no record'];
   }
 }
